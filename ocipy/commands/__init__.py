@@ -1,0 +1,1 @@
+"""One module per sub-command: parse, call the library, print.  ``ocipy.cli`` holds their table."""
