@@ -1,0 +1,155 @@
+"""config.json, read, checked for its shape, and completed: every default of the spec is filled in once, here.
+
+What ``complete`` fills in, so that nobody after it asks whether a property is there:
+
+- ``hostname``, ``domainname`` stay absent; ``annotations`` {}, ``mounts`` [], ``hooks`` the six lists, ``linux`` {}
+- ``root``: ``readonly`` false (``root`` itself may be absent: checks.py)
+- ``process``: ``terminal`` and ``noNewPrivileges`` false, ``args``, ``env``, ``rlimits`` [], ``capabilities`` its five
+  sets as lists (absent is none), ``apparmorProfile``, ``selinuxLabel`` "", ``user`` with ``uid`` and ``gid`` 0 and
+  ``additionalGids`` []; ``umask``, ``oomScoreAdj``, ``consoleSize``, ``scheduler``, ``ioPriority`` and
+  ``execCPUAffinity`` stay absent (``process`` itself may be absent: checks.py)
+- each mount: ``type``, ``source`` "", ``options``, ``uidMappings``, ``gidMappings`` []
+- each hook: ``args`` [path], ``env`` [] (``timeout`` stays absent: none)
+- ``linux``: ``namespaces``, ``uidMappings``, ``gidMappings``, ``devices``, ``maskedPaths``, ``readonlyPaths`` [],
+  ``sysctl``, ``netDevices``, ``timeOffsets``, ``resources`` {}, ``cgroupsPath``, ``rootfsPropagation``, ``mountLabel``
+  ""; each namespace ``path`` ""; each device ``fileMode`` 0666, ``uid``, ``gid``, ``major``, ``minor`` 0; ``seccomp``,
+  ``intelRdt``, ``personality`` and ``memoryPolicy`` stay absent
+- ``linux.resources``: ``devices`` [], each rule with ``type`` "a", ``major`` and ``minor`` -1 (all), ``access`` "rwm";
+  everything else in it stays as it is, for there absent means: leave as it is
+- ``linux.seccomp``: ``architectures``, ``flags``, ``syscalls`` [], each rule ``args`` []
+"""
+
+import posix
+
+from ocipy.errors import ConfigError
+from ocipy.spec.jsontext import FileFault, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+CAPABILITY_SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
+
+
+def read_config(bundle: str) -> "dict[str, Any]":
+    """The config of a bundle (a directory), checked for its shape and completed.
+
+    Raises ConfigError: no such file, unreadable, no JSON, or, with every fault, not of the schema's shape.
+    """
+    path = config_path(bundle)
+    return parse_config(read_file(path), path)
+
+
+def config_path(bundle: str) -> str:
+    """The path of a bundle's config.json."""
+    return f"{bundle.rstrip('/') or '/'}/config.json" if bundle else "config.json"
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a document.  Raises ConfigError."""
+    try:
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            parts = []
+            while part := posix.read(fd, 1 << 18):
+                parts.append(part)
+        finally:
+            posix.close(fd)
+    except OSError as problem:
+        raise ConfigError(path, [FileFault("", _reason(problem, path))]) from None
+    return b"".join(parts)
+
+
+def _reason(problem: OSError, path: str) -> str:
+    text = posix.strerror(problem.errno or 0)
+    reason = text[:1].lower() + text[1:]
+    if isinstance(problem, FileNotFoundError) and path.endswith("config.json"):
+        return f"{reason} (ocipy bundle makes a bundle, ocipy spec a config.json)"
+    return reason
+
+
+def parse_config(data: bytes, path: str) -> "dict[str, Any]":
+    """As ``read_config``, of the text of a config.json; ``path`` names it in errors."""
+    config: Any = loads(data, path)
+    complete(config)
+    checked: dict[str, Any] = config
+    return checked
+
+
+def parse_process(data: bytes, path: str) -> "dict[str, Any]":
+    """A bare ``process`` object (``exec --process FILE``), checked and completed.  Raises ConfigError."""
+    process: Any = loads(data, path)
+    complete_process(process)
+    checked: dict[str, Any] = process
+    return checked
+
+
+def complete(config: "dict[str, Any]") -> None:
+    """Fill in, in place, every default of a config of the right shape."""
+    process = config.get("process")
+    if process is not None:
+        complete_process(process)
+    root = config.get("root")
+    if root is not None:
+        root.setdefault("readonly", False)
+    config.setdefault("annotations", {})
+    for mount in config.setdefault("mounts", []):
+        for name in ("type", "source"):
+            mount.setdefault(name, "")
+        for name in ("options", "uidMappings", "gidMappings"):
+            mount.setdefault(name, [])
+    hooks = config.setdefault("hooks", {})
+    for kind in HOOKS:
+        for hook in hooks.setdefault(kind, []):
+            hook.setdefault("args", [hook["path"]])
+            hook.setdefault("env", [])
+    _complete_linux(config.setdefault("linux", {}))
+
+
+def complete_process(process: "dict[str, Any]") -> None:
+    """Fill in, in place, every default of a ``process`` object."""
+    for name in ("args", "env", "rlimits"):
+        process.setdefault(name, [])
+    for name in ("terminal", "noNewPrivileges"):
+        process.setdefault(name, False)
+    for name in ("apparmorProfile", "selinuxLabel"):
+        process.setdefault(name, "")
+    user = process.setdefault("user", {})
+    user.setdefault("uid", 0)
+    user.setdefault("gid", 0)
+    user.setdefault("additionalGids", [])
+    capabilities = process.setdefault("capabilities", {})
+    for name in CAPABILITY_SETS:
+        capabilities.setdefault(name, [])
+
+
+def _complete_linux(linux: "dict[str, Any]") -> None:
+    for name in ("namespaces", "uidMappings", "gidMappings", "devices", "maskedPaths", "readonlyPaths"):
+        linux.setdefault(name, [])
+    for name in ("sysctl", "netDevices", "timeOffsets"):
+        linux.setdefault(name, {})
+    for name in ("cgroupsPath", "rootfsPropagation", "mountLabel"):
+        linux.setdefault(name, "")
+    for namespace in linux["namespaces"]:
+        namespace.setdefault("path", "")
+    for device in linux["devices"]:
+        device.setdefault("fileMode", 0o666)
+        for name in ("uid", "gid", "major", "minor"):
+            device.setdefault(name, 0)
+    complete_resources(linux.setdefault("resources", {}))
+    seccomp = linux.get("seccomp")
+    if seccomp is not None:
+        for name in ("architectures", "flags", "syscalls"):
+            seccomp.setdefault(name, [])
+        for rule in seccomp["syscalls"]:
+            rule.setdefault("args", [])
+
+
+def complete_resources(resources: "dict[str, Any]") -> None:
+    """Fill in, in place, the defaults of ``linux.resources``: those of its device rules."""
+    for rule in resources.setdefault("devices", []):
+        rule.setdefault("type", "a")
+        rule.setdefault("major", -1)
+        rule.setdefault("minor", -1)
+        rule.setdefault("access", "rwm")
