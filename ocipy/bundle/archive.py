@@ -1,0 +1,170 @@
+"""Unpacking a root filesystem from a tar archive that is not trusted.
+
+Names are resolved as if the new root filesystem were /: neither ``..``, nor an absolute name, nor a symlink
+unpacked before can lead a write out of it.  (tarfile's own filters are not in Python 3.11.2, and refuse the
+absolute symlinks every root filesystem has.)
+"""
+
+import lzma
+import os
+import shutil
+import subprocess
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from ocipy.bundle.within import resolve_within
+from ocipy.errors import OcipyError, UsageError
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_XATTR = "SCHILY.xattr."  # GNU tar's and star's prefix in pax headers
+_KEPT_XATTRS = ("security.capability", "user.")
+
+
+def extract_archive(archive: str, rootfs: str) -> int:
+    """Unpack a tar archive (plain, gz, bz2, xz or zst) into the empty directory ``rootfs``; counts the members.
+
+    As root with the owners, device nodes and file capabilities it says; otherwise all files become the
+    caller's and device nodes are left out, as are setuid bits.  Raises UsageError for what isn't such an
+    archive, OcipyError for a member that can't be.
+    """
+    extractor = _Extractor(rootfs, privileged=os.geteuid() == 0)
+    try:
+        with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
+            for member in tar:
+                extractor.extract(tar, member)
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as problem:
+        raise UsageError(
+            f"--rootfs {archive}: not a directory or tar archive, or a damaged one ({problem})"
+        ) from problem
+    extractor.finish_directories()
+    if os.path.exists(f"{rootfs}/manifest.json") or os.path.exists(f"{rootfs}/oci-layout"):
+        raise UsageError(
+            f"--rootfs {archive}: is an image, not a root filesystem (docker export and podman export write one)"
+        )
+    if not extractor.count:
+        raise UsageError(f"--rootfs {archive}: the archive is empty")
+    return extractor.count
+
+
+class _Extractor:
+    """Unpacks members into ``rootfs``; directories get their modes and times last, for files go into them."""
+
+    def __init__(self, rootfs: str, privileged: bool) -> None:
+        self.rootfs = rootfs
+        self.privileged = privileged
+        self.count = 0
+        self._directories: dict[str, tarfile.TarInfo] = {}
+
+    def extract(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        if "\0" in member.name or "\0" in member.linkname:
+            raise OcipyError(f"{member.name!r} in the archive has a NUL in its name")
+        path = resolve_within(self.rootfs, member.name, follow_last=member.isdir())
+        if path == self.rootfs and not member.isdir():
+            raise OcipyError(f"{member.name!r} in the archive would replace the root directory")
+        self.count += 1
+        self._make_parents(path)
+        if member.isdir():
+            self._make_directory(path)
+            self._directories[path] = member
+            return
+        self._remove(path)
+        if member.issym():
+            os.symlink(member.linkname, path)
+        elif member.islnk():
+            self._link(path, member)
+            return
+        elif member.isreg():
+            content = tar.extractfile(member)
+            assert content is not None  # it is None only for members that aren't files
+            with content, open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+                shutil.copyfileobj(content, file)
+        elif member.isfifo():
+            os.mkfifo(path, 0o600)
+        elif member.ischr() or member.isblk():
+            if not self.privileged:
+                return
+            kind = 0o020000 if member.ischr() else 0o060000
+            os.mknod(path, kind | 0o600, os.makedev(member.devmajor, member.devminor))
+        else:
+            raise OcipyError(f"{member.name!r} in the archive is of unknown type {member.type!r}")
+        self._set_attributes(path, member)
+
+    def finish_directories(self) -> None:
+        for path in sorted(self._directories, reverse=True):
+            self._set_attributes(path, self._directories[path])
+
+    def _make_parents(self, path: str) -> None:
+        parent = os.path.dirname(path)
+        if path != self.rootfs and not os.path.isdir(parent):
+            self._make_parents(parent)
+            self._make_directory(parent)
+
+    def _make_directory(self, path: str) -> None:
+        if not os.path.isdir(path):
+            self._remove(path)
+            os.mkdir(path)
+            os.chmod(path, 0o755)
+
+    def _remove(self, path: str) -> None:
+        """Make room: a later member of the same name replaces the earlier one, as with tar(1)."""
+        if os.path.islink(path) or not os.path.isdir(path):
+            if os.path.lexists(path):
+                os.unlink(path)
+        else:
+            os.rmdir(path)
+
+    def _link(self, path: str, member: tarfile.TarInfo) -> None:
+        target = resolve_within(self.rootfs, member.linkname, follow_last=False)
+        if not os.path.lexists(target) or os.path.isdir(target) and not os.path.islink(target):
+            raise OcipyError(
+                f"{member.name!r} in the archive is a hard link to {member.linkname!r}, which is no file in it"
+            )
+        os.link(target, path, follow_symlinks=False)
+
+    def _set_attributes(self, path: str, member: tarfile.TarInfo) -> None:
+        mode = member.mode & 0o7777
+        if self.privileged:
+            os.lchown(path, member.uid, member.gid)
+        elif not member.isdir():
+            mode &= 0o1777
+        if member.issym():
+            return
+        os.chmod(path, mode)  # after lchown, which clears the setuid bits
+        if self.privileged:
+            self._set_xattrs(path, member)
+        os.utime(path, (member.mtime, member.mtime))
+
+    def _set_xattrs(self, path: str, member: tarfile.TarInfo) -> None:
+        for key, value in member.pax_headers.items():
+            name = key.removeprefix(_XATTR)
+            if name != key and name.startswith(_KEPT_XATTRS):
+                os.setxattr(path, name, value.encode("utf-8", "surrogateescape"), follow_symlinks=False)
+
+
+@contextmanager
+def _decompressed(archive: str) -> Iterator[IO[bytes]]:
+    """The archive's bytes; zstd through its program, the rest tarfile decompresses itself."""
+    try:
+        file = open(archive, "rb")
+    except FileNotFoundError:
+        raise UsageError(f"--rootfs {archive}: no such directory or tar archive") from None
+    with file:
+        if file.read(4) != _ZSTD_MAGIC:
+            file.seek(0)
+            yield file
+            return
+    zstd = shutil.which("zstd")
+    if zstd is None:
+        raise OcipyError(f"--rootfs {archive}: is compressed with zstd, which is not in PATH (apt install zstd)")
+    with subprocess.Popen([zstd, "-dcq", archive], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None  # both were asked for
+        try:
+            yield process.stdout
+        finally:
+            process.stdout.close()
+            complaint = process.stderr.read().decode("utf-8", "replace").strip()
+        if process.wait() > 0:
+            raise UsageError(f"--rootfs {archive}: zstd: {complaint}")
