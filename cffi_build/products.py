@@ -23,7 +23,7 @@ class ProductError(Exception):
 
 
 def build_init(output: Path, work: Path) -> None:
-    """Link ``ocipy-init``; ``OCIPY_INIT_CC`` names another compiler, e.g. ``musl-gcc``."""
+    """Link ``ocipy-init``, the program that sets the container up from within."""
     _link(output, work, sources.INIT_SOURCES, ())
 
 
@@ -41,13 +41,12 @@ def build_launcher(output: Path, work: Path, package: "Path | None" = None) -> N
 
 
 def _link(output: Path, work: Path, names: "tuple[str, ...]", extra: "list[str] | tuple[()]") -> None:
-    compiler = os.environ.get("OCIPY_INIT_CC") or os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
     strict = sources.STRICT_CFLAGS if os.environ.get("OCIPY_STRICT") else ()
     inputs = [str(HERE / name) for name in names]
     missing = [name for name in inputs if not os.path.exists(name)]
     if missing:
         raise ProductError(f"{output.name}: no such source: {', '.join(missing)} (see cffi_build/sources.py)")
-    command = [*shlex.split(compiler), *sources.PROGRAM_CFLAGS, *strict, *extra, *inputs]
+    command = [*_static_compiler(), *sources.PROGRAM_CFLAGS, *strict, *extra, *inputs]
     command += ["-o", str(output), *sources.PROGRAM_LDFLAGS]
     record = work / f"{output.name}.command"
     if _is_current(output, record, shlex.join(command)):
@@ -59,9 +58,23 @@ def _link(output: Path, work: Path, names: "tuple[str, ...]", extra: "list[str] 
     except OSError as problem:
         raise ProductError(f"{output.name}: no C compiler: {problem} (install gcc and libc6-dev, or set CC)") from None
     if status != 0:
-        raise ProductError(f"{output.name}: the compiler failed (a static C library is needed: libc6-dev, or musl)")
+        raise ProductError(f"{output.name}: the compiler failed (a static C library is needed: libc6-dev or musl-dev)")
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(shlex.join(command))
+
+
+def _static_compiler() -> "list[str]":
+    """The compiler of the static programs: ``OCIPY_INIT_CC``, else ``musl-gcc`` where it is installed, else the usual.
+
+    A static program of musl's is 20 kB instead of 700 and starts in a quarter of the time: glibc asks the processor
+    for its features some dozens of times, and under a hypervisor each answer is an exit to it.
+    """
+    chosen = os.environ.get("OCIPY_INIT_CC")
+    if not chosen and shutil.which("musl-gcc"):
+        # The wrapper hides the system's headers, the kernel's among them; after musl's own they do no harm.
+        kernel = ("/usr/include", f"/usr/include/{sysconfig.get_config_var('MULTIARCH')}")
+        return ["musl-gcc", *(part for directory in kernel for part in ("-idirafter", directory))]
+    return shlex.split(chosen or os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
 
 
 def _is_current(output: Path, record: Path, command: str) -> bool:

@@ -20,10 +20,11 @@ INIT_SOURCES = (
 # The command `ocipy`: a static program that starts the interpreter.
 LAUNCHER_SOURCES = ("launcher.c",)
 
-CFLAGS = ("-std=gnu11", "-O2", "-fno-strict-aliasing", "-D_GNU_SOURCE")
+CFLAGS = ("-std=gnu11", "-O2", "-fno-strict-aliasing")
 
 # Static: init is executed where no library of the host may be reachable, and the launcher starts faster without ld.so.
-PROGRAM_CFLAGS = (*CFLAGS, "-ffunction-sections", "-fdata-sections", "-fstack-protector-strong")
+# _GNU_SOURCE is defined as a source file would define it, so that one may.
+PROGRAM_CFLAGS = (*CFLAGS, "-D_GNU_SOURCE=", "-ffunction-sections", "-fdata-sections", "-fstack-protector-strong")
 PROGRAM_LDFLAGS = ("-static", "-Wl,--gc-sections", "-s")
 
 # With OCIPY_STRICT=1 (the Makefile and CI), not for users: a newer compiler's new warning must not break an install.
