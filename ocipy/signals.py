@@ -4,9 +4,13 @@ The numbers are the running architecture's: ``_signal``, compiled into every int
 has them from the C library (MIPS, SPARC and PA-RISC number many signals otherwise than the rest).
 """
 
-import _signal
-
 from ocipy.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal
 
 # The C library keeps the first two real-time signals (32 and 33) to itself.
 RTMIN = int(_signal.SIGRTMIN)

@@ -4,8 +4,13 @@
 per profile: libseccomp and ctypes cost 50 ms to load, an entry of the cache is read in a fraction of one.
 """
 
+import posix
+from _struct import Struct
+
+from ocipy import __version__
 from ocipy.errors import Fault, OcipyError
-from ocipy.seccomp.check import check
+from ocipy.seccomp import cache
+from ocipy.seccomp.check import check, uses_notify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter", "SeccompError", "check", "compile_filter"]
 
-_NO_LIBRARY = b"-"
+# What the program depends on, of a profile.  An engine may set listenerMetadata anew for every container.
+_COMPILED = ("defaultAction", "defaultErrnoRet", "architectures", "flags", "syscalls")
+
+# Body of a cache entry: flags, the sizes of the parts, and of the libseccomp that made it device, inode, size and
+# mtime; then the parts: its path, the unknown names, the program.
+_HEAD = Struct("=III4Q")
 
 
 class SeccompError(OcipyError):
@@ -62,4 +72,81 @@ def compile_filter(seccomp: "dict[str, Any]", cache_dir: "str | None" = None) ->
     Raises SeccompError: a fault of the profile, libseccomp missing or refusing a rule, a flag or an action the kernel
     doesn't have.
     """
-    raise NotImplementedError
+    faults = check(seccomp)
+    if faults:
+        raise SeccompError(str(faults[0]), faults)
+    compiled = _from_cache(seccomp, cache_dir) if cache_dir else _compile(seccomp)
+    bpf, flags, unknown = compiled
+    return Filter(
+        bpf,
+        flags,
+        unknown,
+        uses_notify(seccomp),
+        seccomp.get("listenerPath") or "",
+        seccomp.get("listenerMetadata") or "",
+    )
+
+
+def _compile(seccomp: "dict[str, Any]") -> "tuple[bytes, int, list[str]]":
+    from ocipy.seccomp.compiler import compile_profile
+
+    return compile_profile(seccomp)
+
+
+def _from_cache(seccomp: "dict[str, Any]", directory: str) -> "tuple[bytes, int, list[str]]":
+    key = _key(seccomp)
+    body = cache.load(directory, key)
+    stored = _unpack(body) if body is not None else None
+    if stored is not None:
+        return stored
+    compiled = _compile(seccomp)
+    body = _pack(*compiled)
+    if body:
+        cache.store(directory, key, body)
+    return compiled
+
+
+def _key(seccomp: "dict[str, Any]") -> bytes:
+    """The hash of all the program depends on, but for libseccomp itself, which the entry names.
+
+    The kernel's release is in it, for the flags and actions it knows are, and its architecture.
+    """
+    from ocipy.spec.jsontext import dumps
+
+    system = posix.uname()
+    profile = {name: seccomp[name] for name in _COMPILED if name in seccomp}
+    return cache.digest(dumps([__version__, system.release, system.machine, profile]).encode())
+
+
+def _pack(bpf: bytes, flags: int, unknown: "list[str]") -> bytes:
+    """The body of an entry, b"" if it can't be said which libseccomp made the program."""
+    from ocipy.seccomp import library
+
+    path = library.path()
+    identity = _identity(path)
+    if identity is None:
+        return b""
+    file = path.encode("utf-8", "surrogateescape")
+    # A name may hold whatever JSON holds, but for the debug log it need not be exact.
+    names = "\n".join(unknown).encode("utf-8", "replace")
+    return _HEAD.pack(flags, len(file), len(names), *identity) + file + names + bpf
+
+
+def _unpack(body: bytes) -> "tuple[bytes, int, list[str]] | None":
+    """What ``_pack`` packed, None if libseccomp has been replaced since: a fix of its compiler has to take effect."""
+    flags, file_size, names_size, *identity = _HEAD.unpack_from(body)
+    names_at = _HEAD.size + file_size
+    program_at = names_at + names_size
+    if _identity(body[_HEAD.size : names_at].decode("utf-8", "surrogateescape")) != tuple(identity):
+        return None
+    names = body[names_at:program_at].decode()
+    return body[program_at:], flags, names.split("\n") if names else []
+
+
+def _identity(path: str) -> "tuple[int, int, int, int] | None":
+    """What changes when the file is replaced: device, inode, size, time of last change; None if it isn't there."""
+    try:
+        status = posix.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
