@@ -8,6 +8,7 @@ absolute symlinks every root filesystem has.)
 import lzma
 import os
 import shutil
+import stat
 import subprocess
 import tarfile
 import zlib
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from ocipy.bundle.within import resolve_within
+from ocipy.bundle.within import make_directory_within, resolve_within
 from ocipy.errors import OcipyError, UsageError
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -35,7 +36,7 @@ def extract_archive(archive: str, rootfs: str) -> int:
         with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
             for member in tar:
                 extractor.extract(tar, member)
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as problem:
+    except (tarfile.TarError, EOFError, OverflowError, zlib.error, lzma.LZMAError) as problem:
         raise UsageError(
             f"--rootfs {archive}: not a directory or tar archive, or a damaged one ({problem})"
         ) from problem
@@ -61,52 +62,45 @@ class _Extractor:
     def extract(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         if "\0" in member.name or "\0" in member.linkname:
             raise OcipyError(f"{member.name!r} in the archive has a NUL in its name")
-        path = resolve_within(self.rootfs, member.name, follow_last=member.isdir())
-        if path == self.rootfs and not member.isdir():
-            raise OcipyError(f"{member.name!r} in the archive would replace the root directory")
         self.count += 1
-        self._make_parents(path)
+        path = resolve_within(self.rootfs, member.name, follow_last=member.isdir())
+        make_directory_within(self.rootfs, os.path.dirname(member.name))
         if member.isdir():
-            self._make_directory(path)
-            self._directories[path] = member
+            if not os.path.isdir(path):
+                self._remove(path)
+            self._directories[make_directory_within(self.rootfs, member.name)] = member
             return
+        if path == self.rootfs:
+            raise OcipyError(f"{member.name!r} in the archive would replace the root directory")
         self._remove(path)
-        if member.issym():
+        if self._create(path, tar, member):
+            self._set_attributes(path, member)
+
+    def _create(self, path: str, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
+        """Make what isn't a directory; the value tells whether it has attributes of its own to set."""
+        content = tar.extractfile(member) if member.isreg() else None
+        if content is not None:
+            with content, open(path, "xb") as file:
+                shutil.copyfileobj(content, file)
+        elif member.issym():
             os.symlink(member.linkname, path)
         elif member.islnk():
             self._link(path, member)
-            return
-        elif member.isreg():
-            content = tar.extractfile(member)
-            assert content is not None  # it is None only for members that aren't files
-            with content, open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                shutil.copyfileobj(content, file)
+            return False
         elif member.isfifo():
-            os.mkfifo(path, 0o600)
-        elif member.ischr() or member.isblk():
-            if not self.privileged:
-                return
-            kind = 0o020000 if member.ischr() else 0o060000
-            os.mknod(path, kind | 0o600, os.makedev(member.devmajor, member.devminor))
+            os.mkfifo(path)
+        elif member.isdev():
+            if self.privileged:
+                kind = stat.S_IFCHR if member.ischr() else stat.S_IFBLK
+                os.mknod(path, kind | 0o600, os.makedev(member.devmajor, member.devminor))
+            return self.privileged
         else:
             raise OcipyError(f"{member.name!r} in the archive is of unknown type {member.type!r}")
-        self._set_attributes(path, member)
+        return True
 
     def finish_directories(self) -> None:
         for path in sorted(self._directories, reverse=True):
             self._set_attributes(path, self._directories[path])
-
-    def _make_parents(self, path: str) -> None:
-        parent = os.path.dirname(path)
-        if path != self.rootfs and not os.path.isdir(parent):
-            self._make_parents(parent)
-            self._make_directory(parent)
-
-    def _make_directory(self, path: str) -> None:
-        if not os.path.isdir(path):
-            self._remove(path)
-            os.mkdir(path)
-            os.chmod(path, 0o755)
 
     def _remove(self, path: str) -> None:
         """Make room: a later member of the same name replaces the earlier one, as with tar(1)."""
@@ -115,10 +109,12 @@ class _Extractor:
                 os.unlink(path)
         else:
             os.rmdir(path)
+            # A symlink may come in its place, through which the directory's mode must not be set.
+            self._directories.pop(path, None)
 
     def _link(self, path: str, member: tarfile.TarInfo) -> None:
         target = resolve_within(self.rootfs, member.linkname, follow_last=False)
-        if not os.path.lexists(target) or os.path.isdir(target) and not os.path.islink(target):
+        if not os.path.islink(target) and not os.path.isfile(target):
             raise OcipyError(
                 f"{member.name!r} in the archive is a hard link to {member.linkname!r}, which is no file in it"
             )
@@ -148,7 +144,7 @@ class _Extractor:
 def _decompressed(archive: str) -> Iterator[IO[bytes]]:
     """The archive's bytes; zstd through its program, the rest tarfile decompresses itself."""
     try:
-        file = open(archive, "rb")
+        file = open(archive, "rb")  # noqa: SIM115 (closed below)
     except FileNotFoundError:
         raise UsageError(f"--rootfs {archive}: no such directory or tar archive") from None
     with file:
@@ -160,11 +156,13 @@ def _decompressed(archive: str) -> Iterator[IO[bytes]]:
     if zstd is None:
         raise OcipyError(f"--rootfs {archive}: is compressed with zstd, which is not in PATH (apt install zstd)")
     with subprocess.Popen([zstd, "-dcq", archive], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None  # both were asked for
+        output, errors = process.stdout, process.stderr
+        if output is None or errors is None:
+            raise OcipyError("zstd was started without its pipes")
         try:
-            yield process.stdout
+            yield output
         finally:
-            process.stdout.close()
-            complaint = process.stderr.read().decode("utf-8", "replace").strip()
+            output.close()
+            complaint = errors.read().decode("utf-8", "replace").strip()
         if process.wait() > 0:
             raise UsageError(f"--rootfs {archive}: zstd: {complaint}")

@@ -1,11 +1,8 @@
 """``make_bundle``: a runnable bundle (config.json and root filesystem), made whole or not at all."""
 
 import os
-import shutil
-import stat
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +20,8 @@ from ocipy.bundle.within import find_command
 from ocipy.errors import OcipyError, SyscallError, UsageError
 
 MARKER = "org.ocipy.bundle"
-_FALLBACK_BINARIES = ("sh", "ls", "ps", "cat", "env")
+_FALLBACK_BINARIES = ("sh", "ls", "cat", "env")
+_FALLBACK_OPTIONAL = ("ps",)  # not on every minimal host
 
 
 @dataclass(frozen=True)
@@ -171,13 +169,13 @@ def _root_filesystem(bundle: str, recipe: Recipe) -> tuple[str, str, int]:
         # The archive may hold setuid programs, which other users of the host must not reach.
         mode = 0o700 if os.geteuid() == 0 else 0o755
         return rootfs, f"{count} files of {os.path.basename(recipe.rootfs)}", mode
-    make_directories(rootfs)
-    binaries = recipe.from_host
-    if not binaries and (recipe.busybox or find_static_busybox()):
+    if not recipe.from_host and (recipe.busybox or find_static_busybox()):
         contents = f"busybox, {install_busybox(rootfs)} applets"
     else:
-        binaries = binaries or _FALLBACK_BINARIES
-        contents = copy_from_host(rootfs, [*binaries, *(HELLO_BINARIES if recipe.hello else ())])
+        wanted = () if recipe.from_host else _FALLBACK_OPTIONAL
+        optional = [*wanted, *(HELLO_BINARIES if recipe.hello else ())]
+        contents = copy_from_host(rootfs, recipe.from_host or _FALLBACK_BINARIES, optional)
+    make_directories(rootfs)
     write_etc(rootfs, recipe.effective_hostname, recipe.user)
     return rootfs, contents, 0o755
 

@@ -32,6 +32,11 @@ _MASKED_PATHS = (
 _READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
+def host_search_path() -> str:
+    """Where programs are looked up on the host: the caller's PATH, then the usual places (a bare one lacks some)."""
+    return ":".join(filter(None, (os.environ.get("PATH"), DEFAULT_PATH)))
+
+
 def default_config(rootless: bool = False) -> Config:
     """A fresh default config, keys in runc's order.
 

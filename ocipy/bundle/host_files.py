@@ -11,26 +11,32 @@ import subprocess
 from collections.abc import Iterable, Sequence
 
 from ocipy.bundle import elf
-from ocipy.bundle.default_config import DEFAULT_PATH
+from ocipy.bundle.default_config import DEFAULT_PATH, host_search_path
+from ocipy.bundle.within import make_directory_within
 from ocipy.errors import OcipyError, UsageError
 
 _USR_LINKS = ("/bin", "/sbin", "/lib", "/lib64")
-_TERMINALS = "ansi dumb linux rxvt screen screen-256color tmux tmux-256color vt100 vt220 xterm xterm-256color".split()
+# fmt: off
+_TERMINALS = (
+    "ansi", "dumb", "linux", "rxvt", "screen", "screen-256color", "tmux", "tmux-256color", "vt100", "vt220", "xterm",
+    "xterm-256color",
+)
+# fmt: on
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 _MOST_LINKS = 40  # as the kernel's own walk (path_resolution(7))
 
 
-def copy_from_host(rootfs: str, binaries: Sequence[str]) -> str:
-    """Copy programs (names looked up in PATH, or paths) and all they load into ``rootfs``.
+def copy_from_host(rootfs: str, binaries: Sequence[str], optional: Sequence[str] = ()) -> str:
+    """Copy programs (names looked up in PATH, or paths) and all they load into the empty ``rootfs``.
 
-    The value tells in words what was copied.  Raises UsageError for a program that isn't there, OcipyError
-    for one whose libraries can't be told or found.
+    Those in ``optional`` are left out when the host lacks them.  The value tells in words what was copied.
+    Raises UsageError for a program that isn't there, OcipyError for one whose libraries can't be told or found.
     """
     copier = HostCopier(rootfs)
     for path in _USR_LINKS:
         if os.path.islink(path):
             copier.copy(path)
-    names = list(dict.fromkeys(binaries))
+    names = list(dict.fromkeys([*binaries, *(name for name in optional if _which(name))]))
     for name in names:
         copier.copy_program(_find(name))
     copier.copy_what_libraries_open()
@@ -53,8 +59,7 @@ class HostCopier:
         self._programs.add(path)
         self.copy(path)
         if os.path.dirname(path) not in DEFAULT_PATH.split(":"):
-            link = os.path.join(self.rootfs, "usr/local/bin", os.path.basename(path))
-            os.makedirs(os.path.dirname(link), exist_ok=True)
+            link = os.path.join(make_directory_within(self.rootfs, "usr/local/bin"), os.path.basename(path))
             if not os.path.lexists(link):
                 os.symlink(path, link)
         if elf.is_elf(path):
@@ -124,10 +129,10 @@ def shared_objects(path: str) -> list[str]:
         return []
     # No LD_LIBRARY_PATH or LD_PRELOAD of the caller's: the container won't have them.
     environment = {"PATH": DEFAULT_PATH, "LC_ALL": "C"}
-    try:
-        answer = subprocess.run(["ldd", path], capture_output=True, text=True, env=environment, check=False)
-    except FileNotFoundError:
-        raise OcipyError("--from-host: there is no ldd on this host, which tells the libraries of a program") from None
+    ldd = shutil.which("ldd", path=DEFAULT_PATH)
+    if ldd is None:
+        raise OcipyError("--from-host: there is no ldd on this host, which tells the libraries of a program")
+    answer = subprocess.run([ldd, path], capture_output=True, text=True, env=environment, check=False)
     if answer.returncode != 0:
         reason = (answer.stderr or answer.stdout).strip().splitlines()[-1:] or ["no reason given"]
         raise OcipyError(f"--from-host: ldd {path}: {reason[0].strip()}")
@@ -161,11 +166,15 @@ def _interpreters(script: str) -> list[str]:
 
 
 def _find(name: str) -> str:
-    path = shutil.which(name, path=os.environ.get("PATH") or DEFAULT_PATH)
+    path = _which(name)
     if path is None:
         where = "an executable file" if "/" in name else "in PATH"
         raise UsageError(f"--from-host: {name} is not {where}")
     return os.path.abspath(path)
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name, path=host_search_path())
 
 
 def _copy_file(source: str, destination: str, status: os.stat_result) -> None:
@@ -195,14 +204,17 @@ def _make_loader_cache(rootfs: str, libraries: Iterable[str]) -> None:
     directories = sorted({os.path.dirname(library) for library in libraries})
     if not directories:
         return
-    with open(os.path.join(rootfs, "etc/ld.so.conf"), "w", encoding="utf-8", errors="surrogateescape") as file:
+    etc = make_directory_within(rootfs, "etc")
+    conf = os.path.join(etc, "ld.so.conf")
+    with open(conf, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.writelines(f"{directory}\n" for directory in directories)
+    os.chmod(conf, 0o644)
     ldconfig = shutil.which("ldconfig", path=DEFAULT_PATH)
-    cache = os.path.join(rootfs, "etc/ld.so.cache")
+    cache = os.path.join(etc, "ld.so.cache")
     if ldconfig is not None:
         # -X: the symlinks are there already, as the host has them.
         subprocess.run([ldconfig, "-X", "-r", rootfs], capture_output=True, check=False)
-        shutil.rmtree(os.path.join(rootfs, "var/cache"), ignore_errors=True)
+        shutil.rmtree(os.path.join(rootfs, "var/cache/ldconfig"), ignore_errors=True)  # its own, of no use here
     if not os.path.exists(cache) and os.path.exists("/etc/ld.so.cache"):
         shutil.copyfile("/etc/ld.so.cache", cache)
         os.chmod(cache, 0o644)

@@ -57,7 +57,9 @@ def put_in_place(made: str, target: str, force: bool, marker: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory tree, also one whose directories lack write permission."""
+    """Remove a directory tree if it is there, also one whose directories lack write permission."""
+    if not os.path.lexists(path):
+        return
     if os.geteuid() != 0:
         for directory, names, _ in os.walk(path):
             for name in names:

@@ -3,6 +3,7 @@
 import os
 
 from ocipy.bundle.users import account_files
+from ocipy.bundle.within import make_directory_within, resolve_within
 
 # Mount points of the default config, and what programs take for granted.
 _DIRECTORIES = {
@@ -25,12 +26,10 @@ _NSSWITCH = "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices:
 def make_directories(rootfs: str) -> None:
     """The directories that are missing; those that are there stay as they are."""
     for name, mode in _DIRECTORIES.items():
-        path = os.path.join(rootfs, name)
-        if not os.path.lexists(path):
-            os.mkdir(path)
-            os.chmod(path, mode)  # mkdir's mode is cut by the umask
-    if not os.path.lexists(os.path.join(rootfs, "var/run")):
-        os.symlink("/run", os.path.join(rootfs, "var/run"))
+        make_directory_within(rootfs, name, mode)
+    var_run = resolve_within(rootfs, "var/run", follow_last=False)
+    if not os.path.lexists(var_run):
+        os.symlink("../run", var_run)
 
 
 def write_etc(rootfs: str, hostname: str, user: str) -> None:
@@ -44,13 +43,11 @@ def write_etc(rootfs: str, hostname: str, user: str) -> None:
         "hostname": f"{hostname}\n",
     }
     for name, text in files.items():
-        path = os.path.join(rootfs, "etc", name)
+        path = resolve_within(rootfs, f"etc/{name}")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         os.chmod(path, 0o644)
     if account is not None:
-        home = os.path.join(rootfs, account.home.lstrip("/"))
-        os.mkdir(home)
-        os.chmod(home, 0o755)
+        home = make_directory_within(rootfs, account.home)
         if os.geteuid() == 0:  # without privileges the owner of all files is the container's root
             os.chown(home, account.uid, account.gid)

@@ -77,8 +77,7 @@ def account_files(text: str) -> tuple[str, str, Account | None]:
 
     They hold root, nobody, tty (devpts' ``gid=5``) and the user asked for; a name is looked up on the host.
     """
-    with open("/etc/passwd", encoding="utf-8", errors="surrogateescape") as file:
-        host_passwd = file.read()
+    host_passwd, host_groups = read_within("/", "/etc/passwd"), _rows(read_within("/", "/etc/group"), 4)
     users = {"root": "root:x:0:0:root:/root:/bin/sh", "nobody": "nobody:x:65534:65534:nobody:/nonexistent:/bin/sh"}
     groups = {"root": "root:x:0:", "tty": "tty:x:5:", "nogroup": "nogroup:x:65534:"}
     name, *group_texts = text.split(":")
@@ -86,14 +85,17 @@ def account_files(text: str) -> tuple[str, str, Account | None]:
     if name and known is None and not _is_id(name):
         raise UsageError(f"--user {text}: no user {name!r} on this host ({_EXPECTED})")
     uid = known.uid if known else _id(name, text) if name else 0
+    for group in group_texts:
+        if not _is_id(group) and group not in groups:
+            groups[group] = f"{group}:x:{_group(group, host_groups, text)}:"
     if uid in (0, 65534):
         return _lines(users), _lines(groups), None
-    gid = int(group_texts[0]) if group_texts and _is_id(group_texts[0]) else known.gid if known else 0
+    gid = _group(group_texts[0], host_groups, text) if group_texts else known.gid if known else 0
     user_name = known.name if known and known.name not in users else "user"
     account = Account(user_name, uid, gid, f"/home/{user_name}")
     users[user_name] = f"{user_name}:x:{uid}:{gid}::{account.home}:/bin/sh"
-    if gid not in (0, 5, 65534):
-        groups[user_name] = f"{user_name}:x:{gid}:"
+    if gid not in (0, 5, 65534) and (known is None or not group_texts):
+        groups.setdefault(user_name, f"{user_name}:x:{gid}:")
     return _lines(users), _lines(groups), account
 
 
@@ -148,7 +150,7 @@ def _group(group: str, rows: list[list[str]], text: str) -> int:
         if row[0] == group and _is_id(row[2]):
             return int(row[2])
     if not _is_id(group):
-        raise UsageError(f"--user {text}: no group {group!r} in the root filesystem's /etc/group ({_EXPECTED})")
+        raise UsageError(f"--user {text}: no group {group!r} in /etc/group ({_EXPECTED})")
     return _id(group, text)
 
 

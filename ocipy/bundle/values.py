@@ -13,10 +13,13 @@ _HOST_NAME_MAX = 64  # bytes: __NEW_UTS_LEN
 _PATH_MAX = 4095
 
 _PROPAGATION = frozenset(prefix + kind for prefix in ("", "r") for kind in ("private", "shared", "slave", "unbindable"))
-_BIND_OPTIONS = _PROPAGATION | frozenset(
-    "bind rbind ro rw rro suid nosuid dev nodev exec noexec sync async atime noatime relatime norelatime "
-    "strictatime nostrictatime diratime nodiratime nosymfollow symfollow".split()
-)
+# fmt: off
+_BIND_OPTIONS = _PROPAGATION | {
+    "bind", "rbind", "ro", "rw", "rro", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async",
+    "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime",
+    "symfollow", "nosymfollow",
+}
+# fmt: on
 _MOUNT_FORMS = (
     "SRC:DST[:OPTION,...], type=bind,source=SRC,target=DST[,readonly][,bind-propagation=KIND] or "
     "type=tmpfs,target=DST[,readonly][,tmpfs-size=SIZE][,tmpfs-mode=MODE]"
@@ -55,7 +58,7 @@ def parse_memory(text: str, option: str = "--memory") -> int:
 
 def parse_cpus(text: str) -> float:
     """``1.5`` → 1.5 CPUs."""
-    whole, dot, fraction = text.partition(".")
+    whole, _, fraction = text.partition(".")
     if not _is_number(whole or "0") or not _is_number(fraction or "0") or not (whole or fraction):
         raise UsageError(f"--cpus needs a number of CPUs such as 0.5, not {text!r}")
     return float(f"{whole or 0}.{fraction or 0}")
@@ -108,7 +111,7 @@ def parse_mount(text: str) -> Config:
     bundle's directory.
     """
     # A path may hold a "=" too, so only a known key makes it the second form.
-    if text.partition(",")[0].partition("=")[0] in _MOUNT_KEYS and ":" not in text.partition("=")[0]:
+    if text.partition(",")[0].partition("=")[0] in _MOUNT_KEYS:
         return _mount_of_keys(text)
     parts = text.split(":")
     if len(parts) not in (2, 3):
@@ -123,6 +126,27 @@ def parse_mount(text: str) -> Config:
 
 
 def _mount_of_keys(text: str) -> Config:
+    values = _read_keys(text)
+    kind = values.get("type", "bind")
+    if kind not in _KEYS_OF_TYPE:
+        raise UsageError(f"--mount {text}: type is bind or tmpfs, not {kind!r}")
+    unsuitable = sorted(values.keys() - _KEYS_OF_TYPE[kind])
+    if unsuitable:
+        raise UsageError(f"--mount {text}: {unsuitable[0]} is not for a {kind} mount")
+    for name in ("target",) if kind == "tmpfs" else ("source", "target"):
+        if name not in values:
+            raise UsageError(f"--mount {text}: {name} is missing")
+    options = ["ro"] if _boolean(text, values.get("readonly", "false")) else []
+    if kind == "tmpfs":
+        return _tmpfs(text, values, options)
+    propagation = values.get("bind-propagation", "rprivate")
+    if propagation not in _PROPAGATION:
+        kinds = " ".join(sorted(_PROPAGATION))
+        raise UsageError(f"--mount {text}: bind-propagation is one of {kinds}, not {propagation!r}")
+    return _bind(values["source"], values["target"], [propagation, *options])
+
+
+def _read_keys(text: str) -> dict[str, str]:
     values: dict[str, str] = {}
     for pair in text.split(","):
         key, equals, value = pair.partition("=")
@@ -131,28 +155,12 @@ def _mount_of_keys(text: str) -> Config:
             raise UsageError(f"--mount {text}: unknown key {key!r} (known: {' '.join(sorted(_MOUNT_KEYS))})")
         if name in values:
             raise UsageError(f"--mount {text}: {name} is given twice")
-        if name == "readonly":
-            value = value if equals else "true"
+        if name == "readonly" and not equals:
+            value = "true"
         if not value:
             raise UsageError(f"--mount {text}: {key} needs a value")
         values[name] = value
-    kind = values.get("type", "bind")
-    if kind not in _KEYS_OF_TYPE:
-        raise UsageError(f"--mount {text}: type is bind or tmpfs, not {kind!r}")
-    for name in sorted(values.keys() - _KEYS_OF_TYPE[kind]):
-        raise UsageError(f"--mount {text}: {name} is not for a {kind} mount")
-    options = ["ro"] if _boolean(text, values.get("readonly", "false")) else []
-    for name in ("target",) if kind == "tmpfs" else ("source", "target"):
-        if name not in values:
-            raise UsageError(f"--mount {text}: {name} is missing")
-    if kind == "tmpfs":
-        return _tmpfs(text, values, options)
-    propagation = values.get("bind-propagation")
-    if propagation is not None and propagation not in _PROPAGATION:
-        raise UsageError(
-            f"--mount {text}: bind-propagation is one of {' '.join(sorted(_PROPAGATION))}, not {propagation!r}"
-        )
-    return _bind(values["source"], values["target"], [*options, *([propagation] if propagation else [])])
+    return values
 
 
 def _bind(source: str, target: str, options: list[str]) -> Config:

@@ -41,6 +41,20 @@ def resolve_within(root: str, path: str, follow_last: bool = True) -> str:
     return "/".join((root, *done))
 
 
+def make_directory_within(root: str, path: str, mode: int = 0o755) -> str:
+    """Make the directory ``path`` in ``root`` and its parents, whatever the umask; the value is the host's path.
+
+    A directory that is there stays as it is.
+    """
+    place = resolve_within(root, path)
+    if not os.path.isdir(place):
+        if place != root:
+            make_directory_within(root, os.path.dirname(place)[len(root) :])
+        os.mkdir(place)
+        os.chmod(place, mode)
+    return place
+
+
 def read_within(root: str, path: str) -> str:
     """The text of the regular file ``path`` in ``root``; "" when there is no such file."""
     try:

@@ -29,7 +29,7 @@ OPTIONS = (
 )
 
 
-def run(parsed: Parsed, settings: "Settings") -> int:
+def run(parsed: Parsed, _settings: "Settings") -> int:
     import os
 
     from ocipy.bundle.builder import make_bundle
@@ -72,9 +72,8 @@ def _unwind_on_signals() -> None:
     """Let a signal that ends the command raise, so that the half-made bundle is removed."""
     import signal
     import sys
-    from types import FrameType
 
-    def leave(number: int, frame: "FrameType | None") -> None:
+    def leave(number: int, _frame: object) -> None:
         sys.exit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -15,7 +15,7 @@ OPTIONS = (
 )
 
 
-def run(parsed: Parsed, settings: "Settings") -> int:
+def run(parsed: Parsed, _settings: "Settings") -> int:
     import os
 
     from ocipy.bundle.default_config import default_config, write_config
