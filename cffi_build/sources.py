@@ -5,11 +5,19 @@ rebuild takes two seconds, a missed one an afternoon.
 """
 
 # The extension module ocipy._shim: what the parent, a Python process, calls.
-SHIM_SOURCES = ("spawn.c",)
+SHIM_SOURCES = ("spawn.c", "shim_misc.c")
 
 # ocipy-init: the static program that runs inside the container's namespaces.
 INIT_SOURCES = (
     "init.c",
+    "mount_api.c",
+    "op_console.c",
+    "op_dev.c",
+    "op_home.c",
+    "op_hook.c",
+    "op_mount.c",
+    "op_process.c",
+    "op_root.c",
     "read.c",
     "report.c",
     "resolve.c",

@@ -1,0 +1,132 @@
+/*
+ * A mount is made detached, gets its attributes, and is then attached to a target descriptor: nothing is looked up by
+ * name twice, so a root filesystem that changes under our feet can't redirect it.
+ */
+#include "mount_api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+
+#define CLONE_TREE 1                  /* OPEN_TREE_CLONE, which glibc and the kernel's header both define */
+#define RECURSIVE 0x8000              /* AT_RECURSIVE */
+#define MOST_PARAMETER 255            /* fsconfig(2) takes strings shorter than 256 bytes */
+
+int tree_clone(int fd, const char *path, int recursive) {
+  unsigned flags = CLONE_TREE | O_CLOEXEC | AT_EMPTY_PATH | (recursive ? RECURSIVE : 0);
+  return (int)syscall(SYS_open_tree, fd, path, flags);
+}
+
+int tree_attach(int tree_fd, int target_fd) {
+  return (int)syscall(SYS_move_mount, tree_fd, "", target_fd, "", 0x4 | 0x40); /* MOVE_MOUNT_{F,T}_EMPTY_PATH */
+}
+
+unsigned long classic_flags(uint64_t attributes) {
+  static const struct {
+    uint64_t attribute;
+    unsigned long flag;
+  } table[] = {{MOUNT_ATTR_RDONLY, MS_RDONLY},         {MOUNT_ATTR_NOSUID, MS_NOSUID},
+               {MOUNT_ATTR_NODEV, MS_NODEV},           {MOUNT_ATTR_NOEXEC, MS_NOEXEC},
+               {MOUNT_ATTR_NOATIME, MS_NOATIME},       {MOUNT_ATTR_STRICTATIME, MS_STRICTATIME},
+               {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME}, {MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW}};
+  unsigned long flags = 0;
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+    if (attributes & table[i].attribute) flags |= table[i].flag;
+  return flags;
+}
+
+/* Before mount_setattr(2) (5.12): a remount, which replaces all flags, so the present ones are carried along. */
+static int remount_classic(int tree_fd, const struct mount_look *look) {
+  char path[64];
+  struct statvfs now;
+  fd_path(path, sizeof path, tree_fd);
+  if (statvfs(path, &now) < 0) return -1;
+  unsigned long kept = now.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME);
+  unsigned long flags = (kept & ~classic_flags(look->clear)) | classic_flags(look->set);
+  return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL);
+}
+
+/* Change attributes of the mount at tree_fd (and those below it). */
+int tree_change(int tree_fd, const struct mount_look *look, int recursive) {
+  struct mount_attr attr = {.attr_set = look->set, .attr_clr = look->clear};
+  /* The access-time policy is a field, not a bit: a new value needs the old one cleared (mount_setattr(2)). */
+  if (look->set & MOUNT_ATTR__ATIME) attr.attr_clr |= MOUNT_ATTR__ATIME;
+  if (!attr.attr_set && !attr.attr_clr) return 0;
+  unsigned flags = AT_EMPTY_PATH | (recursive ? RECURSIVE : 0);
+  int done = (int)syscall(SYS_mount_setattr, tree_fd, "", flags, &attr, sizeof attr);
+  if (done < 0 && errno == ENOSYS && !recursive) return remount_classic(tree_fd, look);
+  return done;
+}
+
+int tree_propagate(int tree_fd, uint64_t propagation) {
+  char path[64];
+  if (!propagation) return 0;
+  fd_path(path, sizeof path, tree_fd);
+  return mount(NULL, path, NULL, (unsigned long)propagation, NULL);
+}
+
+/* The kernel's own words on what it didn't like, one message a read ("e tmpfs: Bad value for 'size'"). */
+static void add_kernel_message(struct init *init, int context_fd) {
+  char message[200];
+  int error = errno;
+  ssize_t length = read(context_fd, message, sizeof message - 1);
+  if (length > 2) {
+    message[length - (message[length - 1] == '\n')] = 0;
+    detail_add(init, ": the kernel says: ");
+    detail_add(init, message + 2);
+  }
+  errno = error;
+}
+
+static int set_parameter(int context_fd, char *word) {
+  char *value = strchr(word, '=');
+  if (!value) return (int)syscall(SYS_fsconfig, context_fd, FSCONFIG_SET_FLAG, word, NULL, 0);
+  *value++ = 0;
+  return (int)syscall(SYS_fsconfig, context_fd, FSCONFIG_SET_STRING, word, value, 0);
+}
+
+/* `data` as mount(2) takes it: parameters with commas between them. */
+static int set_parameters(int context_fd, const char *data) {
+  char words[4096];
+  if (text_copy(words, sizeof words, data) >= sizeof words) {
+    errno = E2BIG;
+    return -1;
+  }
+  for (char *word = words; word && *word;) {
+    char *comma = strchr(word, ',');
+    if (comma) *comma++ = 0;
+    if (*word && set_parameter(context_fd, word) < 0) return -1;
+    word = comma;
+  }
+  return 0;
+}
+
+/* A new, detached mount of a filesystem; -1 with detail and errno. */
+int filesystem_new(struct init *init, const char *type, const char *source, const char *data, uint64_t attributes) {
+  int context_fd = (int)syscall(SYS_fsopen, type, 1 /* FSOPEN_CLOEXEC */);
+  if (context_fd < 0) return failed(init, "fsopen", type);
+  int mount_fd = -1;
+  if (syscall(SYS_fsconfig, context_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0 ||
+      set_parameters(context_fd, data) < 0 ||
+      syscall(SYS_fsconfig, context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
+      (mount_fd = (int)syscall(SYS_fsmount, context_fd, 1 /* FSMOUNT_CLOEXEC */, (unsigned)attributes)) < 0) {
+    failed(init, "mount", type);
+    add_kernel_message(init, context_fd);
+  }
+  int error = errno;
+  close(context_fd);
+  errno = error;
+  return mount_fd;
+}

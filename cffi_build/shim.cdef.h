@@ -1,0 +1,23 @@
+/* What Python sees of the shim (read by cffi and, through shim.h, by the C compiler). */
+
+struct ocipy_spawn {
+  uint64_t flags;         /* CLONE_NEW*: the namespaces to make */
+  int join_fds[8];        /* namespaces to join, in order; user namespaces included */
+  uint64_t join_types[8]; /* their CLONE_NEW* */
+  int join_count;
+  int fork_again; /* a joined PID or time namespace takes only children: the process clones itself once more */
+  int wait_maps;  /* wait for GO, the id maps, before becoming root */
+  int become_root; /* become uid 0 of the (new or joined) user namespace */
+  int cgroup_fd;  /* CLONE_INTO_CGROUP; -1: none */
+  int sync_fd;    /* the child's end of the sync socket */
+  int program_fd; /* ocipy-init */
+  int fds[8];     /* handed to the program as fd_base, fd_base + 1, …; -1 leaves a hole */
+  int fd_count;
+  int fd_base;
+  uint32_t index; /* of the spawn in the plan, for the error message */
+};
+
+int ocipy_spawn(const struct ocipy_spawn *spawn);
+int ocipy_signalfd(void);
+int ocipy_unblock_signals(void);
+int ocipy_prlimit(int pid, int resource, uint64_t soft, uint64_t hard);
