@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, setup
 from setuptools.command.build_py import build_py
@@ -81,7 +82,7 @@ class BuildTree(Command):
     """Make every build product inside the checkout; the command is ``build/bin/ocipy``."""
 
     description = "build in the checkout, for its tests"
-    user_options: "list[tuple[str, str | None, str]]" = []
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
 
     def initialize_options(self) -> None:
         pass

@@ -24,6 +24,6 @@ ffibuilder.set_source(
     PREAMBLE,
     sources=[f"{HERE}/{name}" for name in sources.SHIM_SOURCES],
     include_dirs=[HERE],
-    depends=sorted(glob(f"{HERE}/*.[ch]") + [f"{HERE}/sources.py"]),
+    depends=[*sorted(glob(f"{HERE}/*.[ch]")), f"{HERE}/sources.py"],
     extra_compile_args=[*sources.CFLAGS, *(sources.STRICT_SHIM_CFLAGS if os.environ.get("OCIPY_STRICT") else ())],
 )

@@ -17,15 +17,15 @@ def add(site: str) -> None:
     """Make the dependencies of the package in directory ``site`` importable."""
     name = site.rpartition("/")[2]
     if name == "dist-packages":  # Debian's: pip's are apart from those of Debian packages
-        version = sys.version_info
-        for other in (f"/usr/local/lib/python{version[0]}.{version[1]}/dist-packages", "/usr/lib/python3/dist-packages"):
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        for other in (f"/usr/local/lib/{version}/dist-packages", "/usr/lib/python3/dist-packages"):
             if other != site:
                 sys.path.append(other)
     elif name != "site-packages":  # a checkout: its interpreter's own
-        version = sys.version_info
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         prefix = sys.executable.rpartition("/")[0].rpartition("/")[0]
-        sys.path.append(f"{prefix}/lib/python{version[0]}.{version[1]}/site-packages")
-    sys.meta_path.append(_LastResort)  # type: ignore[arg-type]
+        sys.path.append(f"{prefix}/lib/{version}/site-packages")
+    sys.meta_path.append(_LastResort)
 
 
 class _LastResort:
@@ -37,7 +37,7 @@ class _LastResort:
     ) -> "ModuleSpec | None":
         if path is not None:
             return None  # a submodule: its package has been found
-        sys.meta_path.remove(cls)  # type: ignore[arg-type]
+        sys.meta_path.remove(cls)
         import site
         from importlib.machinery import PathFinder
 
