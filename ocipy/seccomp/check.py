@@ -4,7 +4,7 @@ Source: config-linux.md#seccomp; where the spec is silent, what runc refuses.
 """
 
 from ocipy.errors import Fault
-from ocipy.seccomp.names import ACTIONS_WITH_ERRNO, MAX_ARGUMENTS, MAX_ERRNO_VALUE
+from ocipy.seccomp.names import ACTIONS_WITH_ERRNO, MAX_ARGUMENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,11 +55,12 @@ def _check_rule(faults: "list[Fault]", pointer: str, rule: "dict[str, Any]") -> 
 def _check_errno(faults: "list[Fault]", pointer: str, action: str, value: "int | None") -> None:
     if value is None:
         return
-    if action not in ACTIONS_WITH_ERRNO:
+    largest = ACTIONS_WITH_ERRNO.get(action)
+    if largest is None:
         faults.append(Fault(pointer, f"{action} takes no errno (only {' and '.join(ACTIONS_WITH_ERRNO)} do)"))
-    elif value > MAX_ERRNO_VALUE:
-        # The kernel keeps 16 bits of it: 65536 would make a denied syscall report success.
-        faults.append(Fault(pointer, f"an errno is at most {MAX_ERRNO_VALUE}, not {value}"))
+    elif value > largest:
+        # Cut to the 16 bits there are, 65536 would make a denied syscall report success.
+        faults.append(Fault(pointer, f"the errno of {action} is at most {largest}, not {value}"))
 
 
 def _check_listener(faults: "list[Fault]", seccomp: "dict[str, Any]", notify: str) -> None:

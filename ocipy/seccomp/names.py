@@ -15,8 +15,9 @@ ACTIONS = {
     "SCMP_ACT_NOTIFY": 0x7FC00000,
 }
 
-# The actions whose low 16 bits are a value of the profile's: SECCOMP_RET_DATA.
-ACTIONS_WITH_ERRNO = ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE")
+# The actions that take an errnoRet, and the largest: a tracer gets all 16 bits of SECCOMP_RET_DATA; errnos end below
+# the kernel's MAX_ERRNO (4095), which is where libseccomp stops.
+ACTIONS_WITH_ERRNO = {"SCMP_ACT_ERRNO": 4094, "SCMP_ACT_TRACE": 0xFFFF}
 
 OPERATORS = {
     "SCMP_CMP_NE": 1,
@@ -77,6 +78,5 @@ FLAG_KERNEL = {
 }
 
 MAX_ARGUMENTS = 6
-MAX_ERRNO_VALUE = 0xFFFF
 # BPF_MAXINSNS (linux/bpf_common.h): the kernel takes no longer program.
 MAX_INSTRUCTIONS = 4096
