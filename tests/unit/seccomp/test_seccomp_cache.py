@@ -229,7 +229,9 @@ print(len(filter_.bpf), sorted(heavy & set(sys.modules)), "ocipy.seccomp.compile
 def test_a_hit_imports_nothing_heavy(directory):
     bpf, _, _ = compiled(directory)
     root = package.__file__.rpartition("/ocipy/")[0]
-    script = HIT.replace("ROOT", repr(root)).replace("PROFILE", repr(PROFILE)).replace("DIRECTORY", repr(str(directory)))
+    script = (
+        HIT.replace("ROOT", repr(root)).replace("PROFILE", repr(PROFILE)).replace("DIRECTORY", repr(str(directory)))
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script], env={}, capture_output=True, text=True, check=True
     )
