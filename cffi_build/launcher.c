@@ -45,6 +45,15 @@ static int fail(const char *what, const char *subject, const char *why) {
   return writev(2, line, COUNT(parts)) < 0 ? 2 : 1;
 }
 
+static const char *why(int number) {
+  switch (number) {
+    case EACCES: return ": permission denied";
+    case ENOEXEC: return ": exec format error";
+    case E2BIG: return ": argument list too long";
+    default: return "";
+  }
+}
+
 /* `path` becomes a + b + c; 0 if that is too long to be a path. */
 static int join(char path[PATH_MAX], const char *a, const char *b, const char *c) {
   size_t la = strlen(a), lb = strlen(b), lc = strlen(c);
@@ -120,5 +129,5 @@ int main(int argc, char **argv) {
   if (given) memcpy(args + COUNT(head), argv + 1, (size_t)given * sizeof *args);
   args[COUNT(head) + (size_t)given] = NULL;
   execv(python, args);
-  return fail("cannot execute ", python, errno == EACCES ? ": permission denied" : "");
+  return fail("cannot execute ", python, why(errno));
 }

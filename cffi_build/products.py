@@ -87,9 +87,6 @@ def _is_current(output: Path, record: Path, command: str) -> bool:
 
 def write_schema_checker(output: Path) -> None:
     """Generate ``ocipy/spec/schema.py``, the hot path's checker, from ``schemas/``."""
-    generator = HERE / "gen_schema.py"
-    if not generator.exists():
-        return
     from cffi_build import gen_schema
 
     _write(output, gen_schema.generate(Path("schemas")))
