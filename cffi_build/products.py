@@ -4,6 +4,7 @@ Each function takes paths relative to the checkout (the working directory of set
 only what has changed.
 """
 
+import logging
 import os
 import shlex
 import shutil
@@ -52,7 +53,7 @@ def _link(output: Path, work: Path, names: "tuple[str, ...]", extra: "list[str] 
     if _is_current(output, record, shlex.join(command)):
         return
     output.parent.mkdir(parents=True, exist_ok=True)
-    print(shlex.join(command), flush=True)
+    logging.info(shlex.join(command))  # setuptools decides by -q and -v whether it is shown
     try:
         status = subprocess.run(command, check=False).returncode
     except OSError as problem:
