@@ -26,14 +26,19 @@ _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
 
 
-def interpret(bpf, arch, number, arguments=()):
-    """The action that a filter returns for a syscall; fails on what the kernel's verifier would refuse."""
+def interpret(bpf, arch, number, arguments=(), steps=None):
+    """The action that a filter returns for a syscall; fails on what the kernel's verifier would refuse.
+
+    ``steps`` is a list to put the executed positions into.
+    """
     data = struct.pack("=iIQ6Q", _signed(number), arch, 0, *arguments, *[0] * (6 - len(arguments)))
     program = list(struct.iter_unpack("=HBBI", bpf))
     accumulator = 0
     position = 0
     while True:
         code, jump_true, jump_false, value = program[position]  # IndexError: ran off the end
+        if steps is not None:
+            steps.append(position)
         position += 1
         if code == 0x20:  # ld [k]
             assert value % 4 == 0
