@@ -4,3 +4,6 @@
 what a schema can't say, ``validate`` and ``locate`` explain what is wrong and where, ``jsontext`` reads and writes
 JSON.  Nothing is imported here: ``load``, ``schema``, ``checks`` and ``jsontext`` are on the path of every command.
 """
+
+HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+CAPABILITY_SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")

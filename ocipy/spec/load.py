@@ -12,24 +12,26 @@ What ``complete`` fills in, so that nobody after it asks whether a property is t
 - each hook: ``args`` [path], ``env`` [] (``timeout`` stays absent: none)
 - ``linux``: ``namespaces``, ``uidMappings``, ``gidMappings``, ``devices``, ``maskedPaths``, ``readonlyPaths`` [],
   ``sysctl``, ``netDevices``, ``timeOffsets``, ``resources`` {}, ``cgroupsPath``, ``rootfsPropagation``, ``mountLabel``
-  ""; each namespace ``path`` ""; each device ``fileMode`` 0666, ``uid``, ``gid``, ``major``, ``minor`` 0; ``seccomp``,
-  ``intelRdt``, ``personality`` and ``memoryPolicy`` stay absent
+  ""; each namespace ``path`` ""; each device ``fileMode`` 0666, ``uid``, ``gid`` 0, and a FIFO ``major``, ``minor`` 0;
+  ``seccomp``, ``intelRdt``, ``personality`` and ``memoryPolicy`` stay absent
 - ``linux.resources``: ``devices`` [], each rule with ``type`` "a", ``major`` and ``minor`` -1 (all), ``access`` "rwm";
   everything else in it stays as it is, for there absent means: leave as it is
-- ``linux.seccomp``: ``architectures``, ``flags``, ``syscalls`` [], each rule ``args`` []
+- ``linux.seccomp``: ``architectures``, ``syscalls`` [], each rule ``args`` []; ``flags`` stays absent, for absent
+  lets the runtime choose and [] doesn't
 """
 
 import posix
 
 from ocipy.errors import ConfigError
+from ocipy.spec import CAPABILITY_SETS, HOOKS, checks, schema
 from ocipy.spec.jsontext import FileFault, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
-CAPABILITY_SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
+    from ocipy.errors import Fault
 
 
 def read_config(bundle: str) -> "dict[str, Any]":
@@ -39,6 +41,24 @@ def read_config(bundle: str) -> "dict[str, Any]":
     """
     path = config_path(bundle)
     return parse_config(read_file(path), path)
+
+
+def read_checked(bundle: str) -> "tuple[dict[str, Any], list[Fault]]":
+    """As ``read_config``, and checked for all else that can be told without looking at the host (checks.py).
+
+    The second value are warnings: what is doubtful but runs.  Raises ConfigError with every fault.
+    """
+    path = config_path(bundle)
+    data = read_file(path)
+    config = parse_config(data, path)
+    faults, warnings = checks.check(config)
+    if b"\\u0000" in data or b"\\ud" in data or b"\\uD" in data:
+        faults += checks.check_text(config)
+    if faults:
+        from ocipy.spec.locate import place
+
+        raise ConfigError(path, place(data, faults))
+    return config, warnings
 
 
 def config_path(bundle: str) -> str:
@@ -71,18 +91,34 @@ def _reason(problem: OSError, path: str) -> str:
 
 def parse_config(data: bytes, path: str) -> "dict[str, Any]":
     """As ``read_config``, of the text of a config.json; ``path`` names it in errors."""
-    config: Any = loads(data, path)
+    config = _shaped(data, path, "config", schema.check_config)
     complete(config)
-    checked: dict[str, Any] = config
-    return checked
+    return config
 
 
 def parse_process(data: bytes, path: str) -> "dict[str, Any]":
-    """A bare ``process`` object (``exec --process FILE``), checked and completed.  Raises ConfigError."""
-    process: Any = loads(data, path)
+    """A bare ``process`` object (``exec --process FILE``), checked for its shape and completed.  Raises ConfigError."""
+    process = _shaped(data, path, "process", schema.check_process)
     complete_process(process)
-    checked: dict[str, Any] = process
-    return checked
+    return process
+
+
+def parse_resources(data: bytes, path: str) -> "dict[str, Any]":
+    """A bare ``linux.resources`` object (``update --resources FILE``), as ``parse_process``."""
+    resources = _shaped(data, path, "resources", schema.check_resources)
+    complete_resources(resources)
+    return resources
+
+
+def _shaped(data: bytes, path: str, kind: str, check: "Callable[[object], bool]") -> "dict[str, Any]":
+    document = loads(data, path)
+    if not check(document):
+        from ocipy.spec.locate import place
+        from ocipy.spec.validate import shape_faults
+
+        raise ConfigError(path, place(data, shape_faults(document, kind)))
+    shaped: Any = document
+    return shaped  # type: ignore[no-any-return]  # an object: the checker said so
 
 
 def complete(config: "dict[str, Any]") -> None:
@@ -102,7 +138,7 @@ def complete(config: "dict[str, Any]") -> None:
     hooks = config.setdefault("hooks", {})
     for kind in HOOKS:
         for hook in hooks.setdefault(kind, []):
-            hook.setdefault("args", [hook["path"]])
+            hook["args"] = hook.get("args") or [hook["path"]]
             hook.setdefault("env", [])
     _complete_linux(config.setdefault("linux", {}))
 
@@ -135,13 +171,13 @@ def _complete_linux(linux: "dict[str, Any]") -> None:
         namespace.setdefault("path", "")
     for device in linux["devices"]:
         device.setdefault("fileMode", 0o666)
-        for name in ("uid", "gid", "major", "minor"):
+        for name in ("uid", "gid", "major", "minor") if device["type"] == "p" else ("uid", "gid"):
             device.setdefault(name, 0)
     complete_resources(linux.setdefault("resources", {}))
     seccomp = linux.get("seccomp")
     if seccomp is not None:
-        for name in ("architectures", "flags", "syscalls"):
-            seccomp.setdefault(name, [])
+        seccomp.setdefault("architectures", [])
+        seccomp.setdefault("syscalls", [])
         for rule in seccomp["syscalls"]:
             rule.setdefault("args", [])
 
@@ -149,7 +185,7 @@ def _complete_linux(linux: "dict[str, Any]") -> None:
 def complete_resources(resources: "dict[str, Any]") -> None:
     """Fill in, in place, the defaults of ``linux.resources``: those of its device rules."""
     for rule in resources.setdefault("devices", []):
-        rule.setdefault("type", "a")
+        rule["type"] = rule.get("type") or "a"
         rule.setdefault("major", -1)
         rule.setdefault("minor", -1)
         rule.setdefault("access", "rwm")

@@ -7,6 +7,7 @@ Runs only to explain an error, so it reads the text again, slowly and with exact
 import re
 from json.decoder import JSONDecodeError
 
+from ocipy.pointers import escape
 from ocipy.spec.jsontext import FileFault, scanstring
 
 TYPE_CHECKING = False
@@ -240,8 +241,3 @@ def position_of(text: str, offset: int) -> "tuple[int, int]":
     """Line and column, in characters and from 1, of an offset into ``text``."""
     before = text[:offset]
     return before.count("\n") + 1, offset - before.rfind("\n") if "\n" in before else len(before) + 1
-
-
-def escape(name: str) -> str:
-    """A property's name as a reference token of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")

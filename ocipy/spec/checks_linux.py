@@ -1,0 +1,289 @@
+"""The checks of what is Linux's own in a config: namespaces, id maps, devices, cgroups, and the rest (checks.py)."""
+
+from ocipy.errors import Fault
+from ocipy.pointers import escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    Check = Callable[[dict[str, Any]], Iterator[Fault]]
+
+# ipc/ipc_sysctl.c: what each ipc namespace has its own of; the rest of kernel.* is the machine's.
+IPC_SYSCTLS = frozenset(
+    f"kernel/{name}" for name in ("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced")
+)
+_MAX_ID_MAPPINGS = 340  # UID_GID_MAP_MAX_EXTENTS, user_namespaces(7)
+
+
+def namespaces_of(config: "dict[str, Any]") -> "dict[str, str]":
+    """The path ("" is a new one) of each kind of namespace the config lists."""
+    return {namespace["type"]: namespace["path"] for namespace in config["linux"]["namespaces"]}
+
+
+def check_namespaces(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """config-linux.md: no kind twice, paths absolute."""
+    seen: dict[str, int] = {}
+    for index, namespace in enumerate(config["linux"]["namespaces"]):
+        pointer, kind, path = f"/linux/namespaces/{index}", namespace["type"], namespace["path"]
+        if kind in seen:
+            yield Fault(f"{pointer}/type", f"a second {kind} namespace (the first is /linux/namespaces/{seen[kind]})")
+        seen.setdefault(kind, index)
+        if path and not path.startswith("/"):
+            yield Fault(f"{pointer}/path", f"expected an absolute path such as /proc/1234/ns/net, got {path!r}")
+
+
+def check_needed_namespaces(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """What would change the host where the container has no namespace of its own for it; runc refuses it too."""
+    present, linux = namespaces_of(config), config["linux"]
+    for pointer, value, kind in (
+        ("/hostname", config.get("hostname"), "uts"),
+        ("/domainname", config.get("domainname"), "uts"),
+        ("/linux/maskedPaths", linux["maskedPaths"], "mount"),
+        ("/linux/readonlyPaths", linux["readonlyPaths"], "mount"),
+        ("/linux/uidMappings", linux["uidMappings"], "user"),
+        ("/linux/gidMappings", linux["gidMappings"], "user"),
+        ("/linux/timeOffsets", linux["timeOffsets"], "time"),
+        ("/linux/netDevices", linux["netDevices"], "network"),
+    ):
+        if value and kind not in present:
+            yield Fault(pointer, f'needs a {kind} namespace (add {{"type": "{kind}"}} to linux.namespaces)')
+
+
+def check_id_mappings(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """user_namespaces(7): what the kernel takes as uid_map and gid_map; a new user namespace needs both."""
+    linux, path = config["linux"], namespaces_of(config).get("user")
+    for name in ("uidMappings", "gidMappings"):
+        pointer = f"/linux/{name}"
+        yield from _check_ranges(linux[name], pointer)
+        if path == "" and not linux[name]:
+            example = '{"containerID": 0, "hostID": 100000, "size": 65536}'
+            yield Fault("/linux", f"a new user namespace needs {name}, such as {example}")
+        elif path == "" and not maps(linux[name], 0):
+            yield Fault(pointer, "the container's id 0 is not mapped, which owns what the runtime makes")
+    process = config.get("process")
+    if process is None or path != "":
+        return
+    user = process["user"]
+    for pointer, number, name in (
+        ("/process/user/uid", user["uid"], "uidMappings"),
+        ("/process/user/gid", user["gid"], "gidMappings"),
+        *((f"/process/user/additionalGids/{i}", gid, "gidMappings") for i, gid in enumerate(user["additionalGids"])),
+    ):
+        if linux[name] and not maps(linux[name], number):
+            yield Fault(pointer, f"{number} is not mapped by linux.{name}")
+
+
+def maps(mappings: "list[dict[str, Any]]", number: int) -> bool:
+    """Whether an id of the container is mapped to one of the host."""
+    return any(0 <= number - mapping["containerID"] < mapping["size"] for mapping in mappings)
+
+
+def _check_ranges(mappings: "list[dict[str, Any]]", pointer: str) -> "Iterator[Fault]":
+    if len(mappings) > _MAX_ID_MAPPINGS:
+        yield Fault(pointer, f"the kernel takes {_MAX_ID_MAPPINGS} ranges, not {len(mappings)}")
+    for index, mapping in enumerate(mappings):
+        if not mapping["size"]:
+            yield Fault(f"{pointer}/{index}/size", "a range of no ids")
+    for side in ("containerID", "hostID"):
+        end, before = 0, ""
+        for index, mapping in sorted(enumerate(mappings), key=lambda entry: int(entry[1][side])):
+            here = f"{pointer}/{index}"
+            if mapping[side] < end:
+                yield Fault(here, f"overlaps {before} (by {side})")
+            end, before = mapping[side] + mapping["size"], here
+            if end > 4294967295:
+                yield Fault(f"{here}/size", f"ids end at 4294967294, the range reaches {end - 1} (by {side})")
+
+
+def check_mount_mappings(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """Id-mapped mounts, as runc takes them: bind mounts, with both maps or with those of the user namespace."""
+    for index, mount in enumerate(config["mounts"]):
+        options, pointer = mount["options"], f"/mounts/{index}"
+        mapped = mount["uidMappings"] or mount["gidMappings"]
+        if not mapped and "idmap" not in options and "ridmap" not in options:
+            continue
+        if "bind" not in options and "rbind" not in options:
+            yield Fault(pointer, "only bind mounts can be id-mapped (add the option bind or rbind)")
+        if mapped and not (mount["uidMappings"] and mount["gidMappings"]):
+            yield Fault(pointer, "an id-mapped mount needs both uidMappings and gidMappings")
+        if not mapped and "user" not in namespaces_of(config):
+            yield Fault(pointer, "without a user namespace an id-mapped mount needs uidMappings and gidMappings")
+        for name in ("uidMappings", "gidMappings"):
+            yield from _check_ranges(mount[name], f"{pointer}/{name}")
+
+
+def check_time_offsets(config: "dict[str, Any]") -> "Iterator[Fault]":
+    for clock in ("boottime", "monotonic"):
+        nanosecs = config["linux"]["timeOffsets"].get(clock, {}).get("nanosecs", 0)
+        if nanosecs > 999999999:
+            yield Fault(f"/linux/timeOffsets/{clock}/nanosecs", f"expected less than 1000000000, got {nanosecs}")
+
+
+def sysctl_path(name: str) -> str:
+    """A sysctl's path below /proc/sys: ``net.ipv4.conf.eno2/100.x`` is ``net/ipv4/conf/eno2.100/x`` (sysctl(8))."""
+    dot, slash = name.find("."), name.find("/")
+    if slash >= 0 and (dot < 0 or slash < dot):
+        return name
+    return name.translate({ord("."): "/", ord("/"): "."})
+
+
+def check_sysctls(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """Only those the container has its own of; joining the host's network by path is for the host's eyes to see."""
+    present = namespaces_of(config)
+    for name in config["linux"]["sysctl"]:
+        pointer, path = f"/linux/sysctl/{escape(name)}", sysctl_path(name)
+        if not {"", ".", ".."}.isdisjoint(path.split("/")):
+            yield Fault(pointer, f"{name!r} is no name of a sysctl (expected one such as net.core.somaxconn)")
+        elif path in IPC_SYSCTLS or path.startswith("fs/mqueue/"):
+            if "ipc" not in present:
+                yield Fault(pointer, f'{name} would change the host (add {{"type": "ipc"}} to linux.namespaces)')
+        elif path.startswith("net/"):
+            if "network" not in present:
+                yield Fault(pointer, f'{name} would change the host (add {{"type": "network"}} to linux.namespaces)')
+        elif path == "kernel/hostname" and "uts" in present:
+            yield Fault(pointer, f"{name} is set by the property hostname")
+        elif path != "kernel/domainname" or "uts" not in present:
+            yield Fault(pointer, f"{name} would change the host: no namespace has its own")
+
+
+def check_devices(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """config-linux.md: major and minor are required but for a FIFO."""
+    for index, device in enumerate(config["linux"]["devices"]):
+        for name in ("major", "minor"):
+            pointer = f"/linux/devices/{index}"
+            number = device.get(name)
+            if number is None:
+                kind = {"b": "block", "c": "character", "u": "character"}[device["type"]]
+                yield Fault(pointer, f'the property "{name}" is missing: a {kind} device needs its {name} number')
+            elif number < 0:
+                yield Fault(f"{pointer}/{name}", f"expected a device number, 0 or more, got {number}")
+
+
+def check_device_rules(config: "dict[str, Any]") -> "Iterator[Fault]":
+    for index, rule in enumerate(config["linux"]["resources"]["devices"]):
+        pointer = f"/linux/resources/devices/{index}"
+        if rule["type"] not in ("a", "b", "c"):
+            yield Fault(f"{pointer}/type", f'expected one of "a", "b" or "c", got {rule["type"]!r}')
+        if not rule["access"] or rule["access"].strip("rwm"):
+            yield Fault(f"{pointer}/access", f'expected any of "r", "w" and "m", such as "rw", got {rule["access"]!r}')
+        for name in ("major", "minor"):
+            if rule[name] < -1:
+                yield Fault(f"{pointer}/{name}", f"expected a device number, or -1 for all, got {rule[name]}")
+
+
+def check_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """What each version of cgroups refuses.  0 means unset to dockerd, -1 no limit."""
+    resources, pointer = config["linux"]["resources"], "/linux/resources"
+    memory, cpu = resources.get("memory", {}), resources.get("cpu", {})
+    limit, swap = memory.get("limit", 0), memory.get("swap", 0)
+    if limit > 0 and 0 < swap < limit:
+        yield Fault(f"{pointer}/memory/swap", f"memory and swap together ({swap}) below the memory limit ({limit})")
+    burst, quota = cpu.get("burst", 0), cpu.get("quota", 0)
+    if burst > quota > 0:
+        yield Fault(f"{pointer}/cpu/burst", f"the burst ({burst}) is above the quota ({quota})")
+    for name in resources.get("unified", {}):
+        if "/" in name or name in ("", ".", ".."):
+            yield Fault(f"{pointer}/unified/{escape(name)}", f"expected a file name such as memory.high, got {name!r}")
+
+
+def check_net_devices(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """dev_valid_name of the kernel."""
+    for name, device in config["linux"]["netDevices"].items():
+        pointer = f"/linux/netDevices/{escape(name)}"
+        for where, value in ((pointer, name), (f"{pointer}/name", device.get("name") or name)):
+            if not value or len(value.encode("utf-8", "surrogatepass")) > 15 or value in (".", "..") or (
+                any(char in "/:" or char.isspace() for char in value)
+            ):  # fmt: skip
+                yield Fault(where, f"{value!r} is no interface name (up to 15 bytes without blanks, '/' and ':')")
+
+
+def check_intel_rdt(config: "dict[str, Any]") -> "Iterator[Fault]":
+    clos = config["linux"].get("intelRdt", {}).get("closID", "")
+    if clos in (".", "..") or "/" in clos:
+        yield Fault("/linux/intelRdt/closID", f"expected a directory name, got {clos!r}")
+
+
+def check_personality(config: "dict[str, Any]") -> "Iterator[Fault]":
+    personality = config["linux"].get("personality")
+    if personality is not None and "domain" not in personality:
+        yield Fault("/linux/personality", 'the property "domain" is missing: expected "LINUX" or "LINUX32"')
+
+
+def check_memory_policy(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """set_mempolicy(2)."""
+    policy = config["linux"].get("memoryPolicy")
+    if policy is None:
+        return
+    pointer, mode, nodes = "/linux/memoryPolicy", policy.get("mode", ""), policy.get("nodes", "")
+    if not mode:
+        yield Fault(pointer, 'the property "mode" is missing: expected one such as "MPOL_BIND"')
+    elif problem := list_fault(nodes):
+        yield Fault(f"{pointer}/nodes", problem)
+    elif mode in ("MPOL_DEFAULT", "MPOL_LOCAL") and nodes.strip(" ,"):
+        yield Fault(f"{pointer}/nodes", f"{mode} takes no nodes")
+    elif mode not in ("MPOL_DEFAULT", "MPOL_LOCAL", "MPOL_PREFERRED") and not nodes.strip(" ,"):
+        yield Fault(pointer, f'{mode} needs nodes, such as "0-1"')
+
+
+def list_fault(text: str) -> str:
+    """What is wrong with a list of numbers and ranges such as ``0-3,7``, in words; "" if nothing is."""
+    for part in text.split(","):
+        ends = [end.strip() for end in part.split("-")]
+        if ends == [""]:
+            continue
+        if len(ends) > 2 or not all(end.isascii() and end.isdigit() for end in ends):
+            return f"expected a list such as 0-3,7, got {text!r}"
+        if int(ends[-1]) < int(ends[0]):
+            return f"the range {part.strip()} goes backwards"
+    return ""
+
+
+def warn_paths(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """The spec wants them absolute; runc takes them as relative to /."""
+    linux = config["linux"]
+    for pointer, path in (
+        *((f"/linux/maskedPaths/{index}", path) for index, path in enumerate(linux["maskedPaths"])),
+        *((f"/linux/readonlyPaths/{index}", path) for index, path in enumerate(linux["readonlyPaths"])),
+        *((f"/linux/devices/{index}/path", device["path"]) for index, device in enumerate(linux["devices"])),
+    ):
+        if not path.startswith("/"):
+            yield Fault(pointer, f"{path!r} is not absolute, and taken as relative to /")
+
+
+def warn_joined_mappings(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """containerd and CRI-O name both; the joined namespace has its mappings already."""
+    linux = config["linux"]
+    if namespaces_of(config).get("user") and (linux["uidMappings"] or linux["gidMappings"]):
+        name = "uidMappings" if linux["uidMappings"] else "gidMappings"
+        yield Fault(f"/linux/{name}", "the joined user namespace has its own mappings, these are ignored")
+
+
+def warn_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
+    resources, pointer = config["linux"]["resources"], "/linux/resources"
+    memory = resources.get("memory", {})
+    for name in ("kernel", "kernelTCP"):
+        if name in memory:
+            yield Fault(f"{pointer}/memory/{name}", "kernel memory limits are deprecated and ignored")
+    if memory.get("swappiness", 0) > 100:
+        yield Fault(f"{pointer}/memory/swappiness", f"expected at most 100, got {memory['swappiness']}")
+    for index, device in enumerate(resources.get("blockIO", {}).get("weightDevice", ())):
+        if "weight" not in device and "leafWeight" not in device:
+            yield Fault(f"{pointer}/blockIO/weightDevice/{index}", "without weight and leafWeight it has no effect")
+    for name, device in resources.get("rdma", {}).items():
+        if "hcaHandles" not in device and "hcaObjects" not in device:
+            yield Fault(f"{pointer}/rdma/{escape(name)}", "without hcaHandles and hcaObjects it has no effect")
+
+
+def warn_personality(config: "dict[str, Any]") -> "Iterator[Fault]":
+    if config["linux"].get("personality", {}).get("flags"):
+        yield Fault("/linux/personality/flags", "no flags are defined; they are ignored")
+
+
+LINUX_CHECKS: "tuple[Check, ...]" = (
+    check_namespaces, check_needed_namespaces, check_id_mappings, check_mount_mappings, check_time_offsets,
+    check_sysctls, check_devices, check_device_rules, check_resources, check_net_devices, check_intel_rdt,
+    check_personality, check_memory_policy,
+)  # fmt: skip
+LINUX_WARNINGS: "tuple[Check, ...]" = (warn_paths, warn_joined_mappings, warn_resources, warn_personality)
