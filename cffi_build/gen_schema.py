@@ -21,6 +21,8 @@ ENTRIES = {
 }
 
 ANNOTATIONS = {"$schema", "$defs", "title", "description"}
+# A class or a single character, and how often.
+ATOM = r"\[(\^?)((?:\\.|[^\]\\])+)\]([*+]?)|(\\.|[^\[\](){}.?*+|^$\\])([*+]?)"
 NEGATIVE, INFINITE = "float('-inf')", "float('inf')"
 KEYWORDS = {
     "string": {"type", "enum", "pattern"},
@@ -129,9 +131,9 @@ class Compiler:
             refuse_unknown(schema, {"$ref"}, hint)
             hint = schema["$ref"].rpartition("/")[2]
             schema, home = resolve(self.schemas, schema["$ref"], home)
-        kind = schema.get("type")
+        kind = str(schema.get("type"))
         if kind not in KEYWORDS:
-            raise SchemaError(f"{hint}: type {kind!r}")
+            raise SchemaError(f"{hint}: type {kind}")
         refuse_unknown(schema, KEYWORDS[kind], hint)
         definition: str = getattr(self, f"define_{kind}")(schema, home)
         return definition if definition.isidentifier() else self.share(definition, hint)
@@ -189,12 +191,10 @@ def pattern_terms(pattern: str) -> list[str]:
 
     ``$`` is the very end, as in ECMA-262, not before a last line break, as in Python's ``re``.
     """
-    atoms = [
-        parse_atom(*atom)
-        for atom in re.findall(r"\[(\^?)((?:\\.|[^\]\\])+)\]([*+]?)|(\\.|[^\[])([*+]?)", pattern[1:-1])
-    ]
-    if pattern[:1] != "^" or pattern[-1:] != "$" or any(char in pattern[1:-1] for char in "().?{}|$"):
+    body = pattern[1:-1]
+    if pattern[:1] != "^" or pattern[-1:] != "$" or not re.fullmatch(f"(?:{ATOM})*", body):
         raise SchemaError(f"pattern {pattern}")
+    atoms = [parse_atom(*atom) for atom in re.findall(ATOM, body)]
     repeated = [index for index, atom in enumerate(atoms) if atom[2]]
     if len(repeated) > 1:
         raise SchemaError(f"pattern {pattern}")

@@ -95,7 +95,10 @@ static int mount_classic(struct init *init, const char *destination, int target,
 int op_mount(struct init *init, struct reader *in) {
   const char *destination = read_string(in), *type = read_string(in), *source = read_string(in);
   const char *data = read_string(in);
-  struct mount_look look = {.set = read_number(in), .propagation = read_number(in)};
+  /* One by one: the order in which an initializer's expressions are evaluated isn't defined. */
+  struct mount_look look = {0};
+  look.set = read_number(in);
+  look.propagation = read_number(in);
   uint64_t flags = read_number(in);
   int target = make_in_root(init->root_fd, destination, 1, 0755);
   if (target >= 0 && flags & PLAIN_TARGET) {
@@ -113,7 +116,12 @@ int op_mount(struct init *init, struct reader *in) {
 int op_bind(struct init *init, struct reader *in) {
   const char *destination = read_string(in), *source = read_string(in);
   uint64_t recursive = read_number(in);
-  struct mount_look look = {.set = read_number(in), .clear = read_number(in), .propagation = read_number(in)};
+  struct mount_look look, below;
+  look.set = read_number(in);
+  look.clear = read_number(in);
+  below.set = read_number(in);
+  below.clear = read_number(in);
+  look.propagation = read_number(in);
   int from = open(source, O_PATH | O_CLOEXEC);
   struct stat status;
   if (from < 0 || fstat(from, &status) < 0) return failed(init, "open the source", source);
@@ -122,12 +130,16 @@ int op_bind(struct init *init, struct reader *in) {
   int tree = tree_clone(from, "", recursive != 0);
   if (tree < 0) return failed(init, "open_tree", source);
   close(from);
+  if (tree_change(tree, &below, 1) < 0) return failed(init, "mount_setattr (recursive)", destination);
   return finish(init, tree, target, &look, destination);
 }
 
 int op_remount(struct init *init, struct reader *in) {
   const char *destination = read_string(in);
-  struct mount_look look = {.set = read_number(in), .clear = read_number(in), .propagation = read_number(in)};
+  struct mount_look look;
+  look.set = read_number(in);
+  look.clear = read_number(in);
+  look.propagation = read_number(in);
   int mounted = open_in_root(init->root_fd, destination, O_PATH);
   if (mounted < 0) return failed(init, "open", destination);
   if (tree_change(mounted, &look, 0) < 0) return failed(init, "mount_setattr", destination);

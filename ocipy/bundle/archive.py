@@ -148,10 +148,11 @@ def _decompressed(archive: str) -> Iterator[IO[bytes]]:
     except FileNotFoundError:
         raise UsageError(f"--rootfs {archive}: no such directory or tar archive") from None
     with file:
-        if file.read(4) != _ZSTD_MAGIC:
-            file.seek(0)
+        if file.peek(4)[:4] != _ZSTD_MAGIC:  # without seeking: it may be a pipe
             yield file
             return
+        if not file.seekable():
+            raise UsageError(f"--rootfs {archive}: is compressed with zstd, which needs a file, not a pipe")
     zstd = shutil.which("zstd")
     if zstd is None:
         raise OcipyError(f"--rootfs {archive}: is compressed with zstd, which is not in PATH (apt install zstd)")

@@ -2,10 +2,12 @@
 
 import os
 import struct
+from typing import BinaryIO
 
 from ocipy.errors import OcipyError
 
 _PT_INTERP = 3
+_PATH_MAX = 4096
 
 
 def is_elf(path: str) -> bool:
@@ -43,7 +45,14 @@ def interpreter(path: str) -> str | None:
                     place = struct.unpack_from(order + ("Q" if wide else "I"), table, start + (8 if wide else 4))[0]
                     size = struct.unpack_from(order + ("Q" if wide else "I"), table, start + (32 if wide else 16))[0]
                     file.seek(place)
-                    return os.fsdecode(file.read(min(size, 4096)).rstrip(b"\0"))
+                    return _read_name(path, file, size)
         except (struct.error, IndexError):
             raise OcipyError(f"{path} is a damaged ELF file") from None
     return None
+
+
+def _read_name(path: str, file: BinaryIO, size: int) -> str:
+    name = file.read(min(size, _PATH_MAX))
+    if len(name) != size or not name.endswith(b"\0"):
+        raise OcipyError(f"{path} is a damaged ELF file")
+    return os.fsdecode(name[:-1])

@@ -59,17 +59,22 @@ def examine(bundle: str, *further: "Callable[[dict[str, Any]], list[Fault]]") ->
 def shape_faults(document: object, kind: str) -> "list[Fault]":
     """What ``document`` has wrong by the schema of its ``kind`` (a key of ROOTS), without lines and columns."""
     try:
-        from jsonschema import Draft202012Validator
-        from jsonschema.validators import extend
+        errors = list(validator_of(kind).iter_errors(document))
     except ImportError:
         message = f"not of the form the runtime spec gives a {kind} (the Python package jsonschema would tell where)"
         return [FileFault("", message)]
     schema = schema_of(kind)
+    return [_fault(error, schema) for error in errors]
+
+
+def validator_of(kind: str) -> "Any":
+    """jsonschema's validator for a kind of document (a key of ROOTS).  Raises ImportError where there is none."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
     # A whole number may be written 1.0 by JSON Schema, but not by Go's decoder, which every engine relies on.
     types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    validator = extend(Draft202012Validator, {"pattern": _pattern}, type_checker=types)
-    errors = list(validator(schema).iter_errors(document))
-    return [_fault(error, schema) for error in errors]
+    return extend(Draft202012Validator, {"pattern": _pattern}, type_checker=types)(schema_of(kind))
 
 
 def _pattern(_validator: object, pattern: str, value: object, _schema: object) -> "Iterator[object]":

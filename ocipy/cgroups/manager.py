@@ -1,0 +1,228 @@
+"""The one place that writes to cgroup filesystems.
+
+Directories above the container's own that had to be made are noted in a ledger (a file in the runtime's root
+directory), so that whoever empties them last removes them, and those that were there before stay.
+"""
+
+import fcntl
+import posix
+import time
+
+from ocipy.errors import SyscallError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LEDGER = "@cgroups"  # not a container id: those have no "@"
+
+
+def create(paths: "Iterable[str]", root: str) -> None:
+    """Make the container's cgroups with their missing ancestors; existing ones are used as they are.
+
+    ``root`` is the runtime's root directory, where the ledger lies.  Raises SyscallError.
+    """
+    for path in paths:
+        for attempt in range(10):
+            try:
+                _make(path, root)
+                break
+            except FileNotFoundError as problem:
+                # Another container's end removed the ancestor we just made or saw.
+                if attempt == 9:
+                    raise _error("make the cgroup", problem, path) from problem
+            except OSError as problem:
+                raise _error("make the cgroup", problem, path) from problem
+        _fill_cpuset(path)
+
+
+def _make(path: str, root: str) -> None:
+    missing = []
+    at = path
+    while not _exists(at):
+        missing.append(at)
+        at = at.rpartition("/")[0]
+    if len(missing) > 1:
+        with _Ledger(root) as ledger:
+            ledger.add(missing[1:])
+    for directory in reversed(missing):
+        try:
+            posix.mkdir(directory, 0o755)
+        except FileExistsError:
+            continue
+
+
+def _fill_cpuset(path: str) -> None:
+    """A v1 cpuset without cpus or mems takes no process: hand the parent's down where they are missing."""
+    name = path.split("/sys/fs/cgroup/", 1)[-1].split("/", 1)[0]
+    if "cpuset" not in name.split(",") or not _exists(f"{path}/cpuset.cpus"):
+        return
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        chain = []
+        at = path
+        while _exists(f"{at}/{file}") and not read(f"{at}/{file}").strip():
+            chain.append(at)
+            at = at.rpartition("/")[0]
+        if not chain or not _exists(f"{at}/{file}"):
+            continue
+        value = read(f"{at}/{file}").strip()
+        for directory in reversed(chain):
+            write(f"{directory}/{file}", value)
+
+
+def enable_controllers(mount: str, path: str, controllers: "Iterable[str]") -> None:
+    """Unified hierarchy: enable controllers from the mount point down to the cgroup's parent, where they exist."""
+    at = mount
+    for part in ("", *path[len(mount) :].strip("/").split("/")[:-1]):
+        at = f"{at}/{part}" if part else at
+        present = read(f"{at}/cgroup.controllers").split()
+        enabled = read(f"{at}/cgroup.subtree_control").split()
+        for controller in controllers:
+            if controller in present and controller not in enabled:
+                write(f"{at}/cgroup.subtree_control", f"+{controller}")
+
+
+def write(path: str, value: str) -> None:
+    """Write one value to one file of a cgroup.  Raises SyscallError."""
+    try:
+        fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+        try:
+            posix.write(fd, value.encode())
+        finally:
+            posix.close(fd)
+    except OSError as problem:
+        raise _error(f"write {value!r} to", problem, path) from problem
+
+
+def read(path: str) -> str:
+    """The text of one file of a cgroup.  Raises OSError."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        return posix.read(fd, 1 << 16).decode()
+    finally:
+        posix.close(fd)
+
+
+def join(paths: "Iterable[str]", pid: int) -> None:
+    """Move a process into the cgroups.  Raises SyscallError."""
+    for path in paths:
+        write(f"{path}/cgroup.procs", str(pid))
+
+
+def processes(paths: "Iterable[str]") -> "list[int]":
+    """The pids in the first of the cgroups that exists, those of its children included."""
+    for path in paths:
+        if _exists(f"{path}/cgroup.procs"):
+            return [pid for directory in _tree(path) for pid in map(int, read(f"{directory}/cgroup.procs").split())]
+    return []
+
+
+def kill_all(paths: "dict[str, str]") -> None:
+    """End every process in the cgroups: by ``cgroup.kill`` of the unified tree, else one by one until none is left."""
+    unified = paths.get("")
+    if unified and _exists(f"{unified}/cgroup.kill"):
+        write(f"{unified}/cgroup.kill", "1")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = processes(paths.values())
+        if not found:
+            return
+        for pid in found:
+            try:
+                posix.kill(pid, 9)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.002)
+
+
+def remove(paths: "Iterable[str]", root: str) -> None:
+    """Remove the container's cgroups, what they hold in turn, and ancestors of our making that are empty now.
+
+    Raises SyscallError when one still holds a process after a second.
+    """
+    paths = list(paths)
+    for path in paths:
+        for directory in reversed(_tree(path)):
+            _remove_one(directory)
+    if _exists(f"{root}/{_LEDGER}"):
+        with _Ledger(root) as ledger:
+            for path in paths:
+                ledger.prune(path.rpartition("/")[0])
+
+
+def _remove_one(directory: str) -> None:
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            posix.rmdir(directory)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            # EBUSY: the last process is on its way out.
+            if problem.errno != 16 or time.monotonic() > deadline:
+                raise _error("remove the cgroup", problem, directory) from problem
+        time.sleep(0.002)
+
+
+def _tree(path: str) -> "list[str]":
+    """The cgroup and all below it, parents first; empty when it doesn't exist."""
+    found = [path] if _exists(path) else []
+    for directory in found:
+        try:
+            found.extend(f"{directory}/{entry.name}" for entry in posix.scandir(directory) if entry.is_dir())
+        except FileNotFoundError:
+            continue
+    return found
+
+
+class _Ledger:
+    """The ancestors we made, one a line, under a lock."""
+
+    def __init__(self, root: str) -> None:
+        self._path = f"{root}/{_LEDGER}"
+
+    def __enter__(self) -> "_Ledger":
+        self._fd = posix.open(self._path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        data = posix.pread(self._fd, 1 << 20, 0).decode("utf-8", "surrogateescape")
+        self._lines = data.splitlines()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        text = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "surrogateescape")
+        posix.ftruncate(self._fd, 0)
+        posix.pwrite(self._fd, text, 0)
+        posix.close(self._fd)
+
+    def add(self, directories: "Iterable[str]") -> None:
+        self._lines += [each for each in directories if each not in self._lines]
+
+    def prune(self, directory: str) -> None:
+        """Remove the directory and its ancestors, as far as they are ours and empty."""
+        while directory in self._lines:
+            try:
+                posix.rmdir(directory)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                return  # another container's cgroup is in it
+            self._lines.remove(directory)
+            directory = directory.rpartition("/")[0]
+
+
+def _exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _error(action: str, problem: OSError, path: str) -> SyscallError:
+    hint = ""
+    if problem.errno in (1, 13, 30):
+        hint = "the runtime may not write to this cgroup; run as root, or on a delegated one"
+    elif problem.errno == 2 and "write" in action:
+        hint = "the controller or the file is missing on this host"
+    return SyscallError(action, problem.errno or 0, path, hint)

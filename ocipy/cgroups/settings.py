@@ -1,0 +1,45 @@
+"""What the translations of v1 and v2 have in common: the setting, and how a missing controller is said."""
+
+from ocipy.errors import StepError
+from ocipy.pointers import dotted
+
+
+class Setting:
+    """Write ``value`` to ``path`` because ``pointer`` of config.json asks for it."""
+
+    __slots__ = ("path", "pointer", "value")
+
+    def __init__(self, pointer: str, path: str, value: str) -> None:
+        self.pointer = pointer
+        self.path = path
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Setting):
+            return NotImplemented
+        return (self.pointer, self.path, self.value) == (other.pointer, other.path, other.value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Setting({self.pointer!r}, {self.path!r}, {self.value!r})"
+
+
+def no_controller(pointer: str, controller: str, hint: str) -> StepError:
+    """The error for a limit whose controller the host doesn't have."""
+    return StepError(dotted(pointer), f"the {controller} controller is not available on this host", 0, hint, -1, pointer)
+
+
+def device_rule(rule: "dict[str, object]") -> str:
+    """A rule of ``resources.devices`` as devices.allow and devices.deny take it (cgroup v1, devices controller)."""
+    if rule["type"] == "a":
+        return "a"
+    numbers = ":".join("*" if rule[part] == -1 else str(rule[part]) for part in ("major", "minor"))
+    return f"{rule['type']} {numbers} {rule['access']}"
+
+
+# config-linux.md, Default Devices: always there, whatever the rules before say; and any node may be made (not opened).
+DEFAULT_DEVICE_RULES = (
+    "c *:* m", "b *:* m",
+    "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
+)  # fmt: skip

@@ -1,0 +1,87 @@
+"""``linux.resources`` → files of the cgroup v1 controllers.  Pure.
+
+File names: Documentation/admin-guide/cgroup-v1 of the kernel.  An engine's 0 for shares, weight or a memory limit
+means "not set".
+"""
+
+from ocipy.cgroups.settings import DEFAULT_DEVICE_RULES, Setting, device_rule, no_controller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+# (member, file, whether 0 means "not set") in the order they have to be written.
+_SIMPLE = {
+    "memory": (
+        ("limit", "memory.limit_in_bytes", True),
+        ("reservation", "memory.soft_limit_in_bytes", True),
+        ("swap", "memory.memsw.limit_in_bytes", True),
+        ("swappiness", "memory.swappiness", False),
+    ),
+    "cpu": (
+        ("shares", "cpu.shares", True),
+        # The period first: the kernel checks a quota against it.
+        ("period", "cpu.cfs_period_us", True),
+        ("burst", "cpu.cfs_burst_us", False),
+        ("quota", "cpu.cfs_quota_us", True),
+        ("realtimePeriod", "cpu.rt_period_us", True),
+        ("realtimeRuntime", "cpu.rt_runtime_us", True),
+        ("idle", "cpu.idle", False),
+    ),
+    "cpuset": (("cpus", "cpuset.cpus", False), ("mems", "cpuset.mems", False)),
+}
+
+_HINT = "mount the controller's v1 hierarchy, or drop the limit"
+
+
+def settings(resources: "dict[str, Any]", paths: "dict[str, str]") -> "list[Setting]":
+    """The writes that apply ``resources`` to the container's cgroups (hierarchy name → directory), in order.
+
+    Raises StepError for a limit whose controller has no hierarchy.
+    """
+    return list(_settings(resources, paths))
+
+
+def _settings(resources: "dict[str, Any]", paths: "dict[str, str]") -> "Iterator[Setting]":
+    base = "/linux/resources"
+    cpu = resources.get("cpu", {})
+    yield from _table(paths, "cpuset", cpu, f"{base}/cpu")
+    yield from _table(paths, "memory", resources.get("memory", {}), f"{base}/memory")
+    if resources.get("memory", {}).get("disableOOMKiller"):
+        yield _one(paths, "memory", "memory.oom_control", f"{base}/memory/disableOOMKiller", "1")
+    yield from _table(paths, "cpu", cpu, f"{base}/cpu")
+    limit = resources.get("pids", {}).get("limit")
+    if limit:
+        value = "max" if limit < 0 else str(limit)
+        yield _one(paths, "pids", "pids.max", f"{base}/pids/limit", value)
+    for number, page in enumerate(resources.get("hugepageLimits", [])):
+        file = f"hugetlb.{page['pageSize']}.limit_in_bytes"
+        yield _one(paths, "hugetlb", file, f"{base}/hugepageLimits/{number}", str(page["limit"]))
+    yield from _devices(resources["devices"], paths)
+
+
+def _table(paths: "dict[str, str]", controller: str, values: "dict[str, Any]", pointer: str) -> "Iterator[Setting]":
+    for member, file, zero_is_unset in _SIMPLE[controller]:
+        value = values.get(member)
+        if value is None or value == "" or (value == 0 and zero_is_unset):
+            continue
+        yield _one(paths, controller, file, f"{pointer}/{member}", str(value))
+
+
+def _one(paths: "dict[str, str]", controller: str, file: str, pointer: str, value: str) -> Setting:
+    for name, directory in paths.items():
+        if controller in name.split(","):
+            return Setting(pointer, f"{directory}/{file}", value)
+    raise no_controller(pointer, controller, _HINT)
+
+
+def _devices(rules: "list[dict[str, Any]]", paths: "dict[str, str]") -> "Iterator[Setting]":
+    """The rules in order; after them the default devices, which a "deny all" must not take away."""
+    if not rules:
+        return
+    for number, rule in enumerate(rules):
+        pointer = f"/linux/resources/devices/{number}"
+        yield _one(paths, "devices", "devices.allow" if rule["allow"] else "devices.deny", pointer, device_rule(rule))
+    for text in DEFAULT_DEVICE_RULES:
+        yield _one(paths, "devices", "devices.allow", "/linux/resources/devices", text)

@@ -1,0 +1,320 @@
+"""The library's face: ``Container``, with everything the command does, in process and from any thread."""
+
+import _socket
+import posix
+
+from ocipy import destruction, state
+from ocipy.errors import NotFoundError, StateError, StepError, SyscallError
+from ocipy.state import SOCKET, StateDir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PENDING_KILL = 1 << (destruction.SIGKILL - 1)
+
+
+class Container:
+    """A container, by its id, below a root directory.
+
+    An instance holds nothing open: each method reads the state anew, and locks it where it changes it.  Threads and
+    processes may use the same container through instances of their own or one shared.
+    """
+
+    def __init__(self, container_id: str, root: str = "") -> None:
+        """Name a container; ``load`` also sees to it that it exists.  Raises UsageError for a malformed id."""
+        self.id = container_id
+        self.root = absolute(root) if root else state.default_root(posix.geteuid())
+        state.check_id(container_id)
+
+    def __repr__(self) -> str:
+        return f"Container({self.id!r}, root={self.root!r})"
+
+    @classmethod
+    def create(
+        cls,
+        container_id: str,
+        bundle: str = ".",
+        *,
+        root: str = "",
+        console_socket: str = "",
+        console: int = -1,
+        pid_file: str = "",
+        no_pivot: bool = False,
+        no_new_keyring: bool = False,
+        preserve_fds: int = 0,
+        systemd_cgroup: bool = False,
+    ) -> "Container":
+        """Create the container: its init has all but run the program, and waits for ``start`` (runtime.md, Create).
+
+        ``bundle`` is the directory with config.json; ``root`` where state is kept; the rest are runc's flags of the
+        same names.  Where ``process.terminal`` is true, the terminal's master is sent to ``console_socket`` (a path)
+        or ``console`` (a connected socket).  Raises ConfigError, StateError (id in use), StepError; nothing is left
+        behind then.
+        """
+        from ocipy import creation
+        from ocipy.plan.options import CreateOptions
+
+        container = cls(container_id, root)
+        options = CreateOptions(
+            container_id,
+            absolute(bundle),
+            no_pivot=no_pivot,
+            no_new_keyring=no_new_keyring,
+            preserve_fds=preserve_fds,
+            systemd_cgroup=systemd_cgroup,
+        )
+        state_dir = StateDir(container.root, container_id)
+        creation.create(state_dir, options, console=console, console_socket=console_socket, pid_file=pid_file)
+        return container
+
+    @classmethod
+    def load(cls, container_id: str, root: str = "") -> "Container":
+        """A container that exists.  Raises NotFoundError."""
+        container = cls(container_id, root)
+        if not container._dir().exists():
+            raise NotFoundError(f"container {container_id!r} does not exist")
+        return container
+
+    @classmethod
+    def run(cls, container_id: str, bundle: str = ".", *, root: str = "", **options: "Any") -> int:
+        """Create, start, wait, delete; the value is the exit status (128+n: ended by signal n).
+
+        Signals and the terminal of this process are left alone.  ``options`` are those of ``create``.
+        """
+        container = cls.create(container_id, bundle, root=root, **options)
+        try:
+            container.start()
+            status = container.wait()
+        finally:
+            container.delete(force=True)
+        assert status is not None  # init is our own child
+        return status
+
+    @classmethod
+    def list(cls, root: str = "") -> "list[Container]":
+        """All containers below a root directory, by id."""
+        directory = absolute(root) if root else state.default_root(posix.geteuid())
+        return [cls(container_id, directory) for container_id in state.list_ids(directory)]
+
+    @property
+    def pid(self) -> int:
+        """The pid of init as the runtime sees it; 0 when it doesn't run."""
+        found = self._dir().read()
+        return int(found["init_process_pid"]) if self._status(found) not in ("stopped", "creating") else 0
+
+    @property
+    def status(self) -> str:
+        """``creating``, ``created``, ``running``, ``paused`` or ``stopped`` (runtime.md, State)."""
+        return self._status(self._dir().read())
+
+    def state(self) -> "dict[str, Any]":
+        """The state document, as ``ocipy state`` prints it: runc's members in runc's order.  Raises NotFoundError."""
+        found = self._dir().read()
+        status = self._status(found)
+        if not found:
+            raise StateError(f"container {self.id!r} was never created whole: ocipy delete --force removes it")
+        document = {
+            "ociVersion": found["ociVersion"],
+            "id": self.id,
+            "pid": 0 if status == "stopped" else found["init_process_pid"],
+            "status": status,
+            "bundle": found["bundle"],
+            "rootfs": found["rootfs"],
+            "created": found["created"],
+        }
+        if found.get("annotations"):
+            document["annotations"] = found["annotations"]
+        document["owner"] = user_name(found["owner_uid"])
+        return document
+
+    def start(self) -> None:
+        """Let init run the program (runtime.md, Start); then the poststart hooks.
+
+        Returns once the program's execve has succeeded.  Raises StateError unless the status is ``created``, StepError
+        when a step between start and execve fails (the container is stopped then), or a poststart hook (it is killed).
+        """
+        directory = self._dir()
+        directory.lock()
+        try:
+            found = directory.read()
+            status = self._status(found)
+            if status != "created":
+                raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
+            self._release(directory, found)
+        finally:
+            directory.close()
+        self._run_poststart(found)
+
+    def kill(self, signal: "int | str" = "TERM", *, all: bool = False) -> None:
+        """Send a signal (number or name) to init, or with ``all`` to every process in the container's cgroup.
+
+        Raises UsageError for an unknown signal, StateError ("container not running") when init has ended.
+        """
+        from ocipy.signals import parse_signal
+
+        number = parse_signal(str(signal))
+        found = self._dir().read()
+        if all:
+            self._signal_all(found, number)
+            return
+        pid, start_time = found.get("init_process_pid", 0), found.get("init_process_start", 0)
+        if not pid or not destruction.send_signal(pid, start_time, number):
+            raise StateError("container not running")
+
+    def wait(self) -> "int | None":
+        """Wait until init has ended.
+
+        The value is its exit status (128+n: ended by signal n), or None if init is no child of this process: only its
+        parent can know.
+        """
+        found = self._dir().read()
+        pid, start_time = found["init_process_pid"], found["init_process_start"]
+        try:
+            return exit_status(posix.waitpid(pid, 0)[1])
+        except ChildProcessError:
+            destruction.wait_end(pid, start_time)
+            return None
+
+    def delete(self, *, force: bool = False) -> None:
+        """Remove the container and all that was made for it; a created one is killed first (as runc does).
+
+        With ``force`` a running one is killed as well, the rest of a create that crashed is cleared up, and an unknown
+        id is no error.  Raises StateError when it runs, NotFoundError.
+        """
+        directory = self._dir()
+        try:
+            directory.lock()
+        except NotFoundError:
+            if force:
+                return
+            raise
+        try:
+            found = directory.read()
+            status = self._status(found, locked=True)
+            if status in ("running", "paused") and not force and not self._is_dying(found):
+                raise StateError(f"cannot delete container {self.id} that is not stopped: {status}")
+            destruction.destroy(directory, found, run_hooks=True)
+        finally:
+            directory.close()
+
+    def _dir(self) -> StateDir:
+        return StateDir(self.root, self.id)
+
+    def _status(self, found: "dict[str, Any]", locked: bool = False) -> str:
+        if found.get("status", "creating") == "creating":
+            # Without the lock held by somebody, the create that wrote this has died.
+            return "creating" if not locked and self._dir().is_locked() else "stopped"
+        if not state.is_alive(found["init_process_pid"], found["init_process_start"]):
+            return "stopped"
+        try:
+            posix.stat(f"{self.root}/{self.id}/{SOCKET}")
+        except FileNotFoundError:
+            return "running"
+        return "created"
+
+    def _is_dying(self, found: "dict[str, Any]") -> bool:
+        """Whether SIGKILL is on its way to init: then it has ended in a moment, which we wait for."""
+        pid = found["init_process_pid"]
+        try:
+            fd = posix.open(f"/proc/{pid}/status", posix.O_RDONLY | posix.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            text = posix.read(fd, 8192).decode()
+        except ProcessLookupError:
+            return True
+        finally:
+            posix.close(fd)
+        pending = [int(line.split()[1], 16) for line in text.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
+        if not any(mask & _PENDING_KILL for mask in pending):
+            return False
+        return destruction.wait_end(pid, found["init_process_start"], 10_000)
+
+    def _release(self, directory: StateDir, found: "dict[str, Any]") -> None:
+        """Connect to init's socket, say go, and take what it reports until execve closes the connection.
+
+        The socket's name goes first: who dies between the two leaves a container that ends, not one in between.
+        """
+        client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        try:
+            client.connect(directory.entry(SOCKET))
+            posix.unlink(f"{directory.path}/{SOCKET}")
+            client.send(b"G")
+            while packet := client.recv(4096):
+                self._check_report(packet, found)
+        except ConnectionError as problem:
+            raise SyscallError("talk to the container's init", problem.errno or 0) from None
+        finally:
+            client.close()
+
+    def _check_report(self, packet: bytes, found: "dict[str, Any]") -> None:
+        from _struct import unpack_from
+
+        from ocipy.failures import step_error, step_warning
+        from ocipy.plan.ops import SetupOp
+
+        index, error = unpack_from("<II", packet, 1)
+        text = packet[9:].decode("utf-8", "surrogateescape")
+        steps = {number: SetupOp(name, pointer, **values) for number, name, pointer, values in found["steps_of_start"]}
+        if packet[:1] == b"E":
+            self._reap(found)
+            raise step_error(steps[index], index, OSError(error, text))
+        from ocipy import log
+
+        log.warning(step_warning(steps[index], error, text))
+
+    def _reap(self, found: "dict[str, Any]") -> None:
+        """Init has failed and is ending: afterwards the status is ``stopped``, whoever is its parent."""
+        destruction.wait_end(found["init_process_pid"], found["init_process_start"], 10_000)
+
+    def _run_poststart(self, found: "dict[str, Any]") -> None:
+        if not found["hooks"]["poststart"]:
+            return
+        from ocipy import hooks
+
+        document = {name: found[name] for name in ("ociVersion", "id", "bundle", "annotations") if name in found}
+        document |= {"status": "running", "pid": found["init_process_pid"]}
+        try:
+            hooks.run_all(found["hooks"]["poststart"], "poststart", document)
+        except StepError:
+            destruction.send_signal(found["init_process_pid"], found["init_process_start"], destruction.SIGKILL)
+            raise
+
+    def _signal_all(self, found: "dict[str, Any]", number: int) -> None:
+        from ocipy.cgroups import manager
+
+        for pid in manager.processes(found.get("cgroup_paths", {}).values()):
+            try:
+                posix.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+
+_CANNOT_START = {
+    "running": "cannot start an already running container",
+    "stopped": "cannot start a container that has stopped",
+}
+
+
+def exit_status(wait_status: int) -> int:
+    """The shell's number for what waitpid(2) says: the exit status, or 128+n for signal n."""
+    code = posix.waitstatus_to_exitcode(wait_status)
+    return 128 - code if code < 0 else code
+
+
+def absolute(path: str) -> str:
+    """An absolute path without ``.`` and empty parts; ``..`` stays, for it may follow a symbolic link."""
+    if not path.startswith("/"):
+        path = f"{posix.getcwd()}/{path}"
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def user_name(uid: int) -> str:
+    """The user's name, or ``#UID`` if it has none, as ``list`` shows it."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"

@@ -1,0 +1,180 @@
+"""``create``: from a bundle to a container whose init waits for ``start``; or nothing at all."""
+
+import _socket
+import posix
+
+from ocipy import host as host_info
+from ocipy import log
+from ocipy.errors import OcipyError, StepError, SyscallError, UsageError
+from ocipy.plan.create import create as compile_plan
+from ocipy.plan.options import CreateOptions
+from ocipy.spawn import Spawn
+from ocipy.spec.load import read_checked
+from ocipy.state import SOCKET, StateDir, process_stat, timestamp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ocipy.host import HostInfo
+    from ocipy.plan.ops import Plan
+
+
+def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], HostInfo, Plan]":
+    """Read, check and compile: all that can be refused without having changed anything.
+
+    ``root`` is the runtime's root directory, whose cache may hold the compiled seccomp filter ("": no cache).
+    """
+    config, warnings = read_checked(options.bundle)
+    for warning in warnings:
+        log.warning(str(warning))
+    host = host_info.probe()
+    profile = config["linux"].get("seccomp")
+    if profile is not None:
+        from ocipy.seccomp import compile_filter
+
+        options.seccomp = compile_filter(profile, f"{root}/@seccomp" if root else None)
+    plan = compile_plan(config, host, options)
+    for line in plan.warnings:
+        log.warning(line)
+    return config, host, plan
+
+
+def create(
+    state_dir: StateDir,
+    options: CreateOptions,
+    *,
+    console: int = -1,
+    console_socket: str = "",
+    pid_file: str = "",
+    fault: "tuple[int, int] | None" = None,
+) -> "dict[str, Any]":
+    """Make the container; the value is its state.
+
+    ``console`` is a connected socket for the terminal's master (the caller's to close), ``console_socket`` the path of
+    one to connect to; ``fault`` is for tests (see ``Spawn.run``).  On any failure everything made is undone.
+    """
+    state_dir.make_root()
+    config, host, plan = prepare(options, state_dir.root)
+    _check_terminal(plan.console, console, console_socket)
+    _check_rootfs(config, options.bundle)
+    state = _initial_state(config, host, plan, options)
+    state_dir.create()
+    run: Spawn | None = None
+    opened: list[int] = []
+    try:
+        state_dir.write(state)
+        listen = _listen(state_dir)
+        opened.append(listen)
+        if console_socket:
+            console = _connect(console_socket)
+            opened.append(console)
+
+        def record(pid: int) -> None:
+            stat = process_stat(pid)
+            state.update(status="created", init_process_pid=pid, init_process_start=stat.start_time if stat else 0)
+            state_dir.write(state)
+            if pid_file:
+                _write_pid_file(pid_file, pid)
+
+        hook_state = {name: state[name] for name in ("ociVersion", "id", "bundle", "annotations") if name in state}
+        run = Spawn(plan, state_dir.root, hook_state, listen, console, options.preserve_fds, record)
+        run.run(fault)
+    except BaseException:
+        _undo(state_dir, state, started=run is not None and run.spawned)
+        raise
+    finally:
+        for fd in opened:
+            posix.close(fd)
+        state_dir.close()
+    return state
+
+
+def _undo(state_dir: StateDir, state: "dict[str, Any]", started: bool) -> None:
+    from ocipy import destruction
+
+    try:
+        destruction.destroy(state_dir, state, run_hooks=started)
+    except OcipyError as problem:
+        # The first error is the one to report; what couldn't be undone is said in the log.
+        log.warning(f"while undoing the failed create: {problem}")
+
+
+def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:
+    if wanted and console < 0 and not console_socket:
+        raise UsageError("process.terminal is true: detached, that needs --console-socket")
+    if not wanted and console_socket:
+        raise UsageError("--console-socket needs process.terminal to be true in config.json")
+
+
+def _check_rootfs(config: "dict[str, Any]", bundle: str) -> None:
+    path = config["root"]["path"]
+    path = path if path.startswith("/") else f"{bundle}/{path}"
+    try:
+        posix.stat(f"{path}/.")
+    except OSError as problem:
+        hint = "root.path names the root filesystem, relative to the bundle"
+        raise StepError(f"root.path ({path})", "open", problem.errno or 0, hint, -1, "/root/path") from None
+
+
+def _initial_state(config: "dict[str, Any]", host: "HostInfo", plan: "Plan", options: CreateOptions) -> "dict[str, Any]":
+    root = config["root"]["path"]
+    wait = next(index for index, op in enumerate(plan.ops) if op.name == "wait-start")
+    later = [
+        [index, op.name, op.pointer, {name: op.values[name] for name in ("path", "args", "timeout") if name in op.values}]
+        for index, op in enumerate(plan.ops)
+        if index > wait
+    ]
+    state: dict[str, Any] = {
+        "ociVersion": config["ociVersion"],
+        "id": options.container_id,
+        "status": "creating",
+        "init_process_pid": 0,
+        "init_process_start": 0,
+        "bundle": options.bundle,
+        "rootfs": root if root.startswith("/") else f"{options.bundle}/{root}",
+        "created": timestamp(),
+        "owner_uid": host.uid,
+        "cgroup_paths": plan.cgroup_paths,
+        "hooks": {kind: config["hooks"][kind] for kind in ("poststart", "poststop")},
+        "steps_of_start": later,
+    }
+    if config["annotations"]:
+        state["annotations"] = config["annotations"]
+    return state
+
+
+def _listen(state_dir: StateDir) -> int:
+    """The socket init waits on; bound by way of the directory's descriptor, for a socket's path holds 107 bytes."""
+    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    try:
+        listener.bind(state_dir.entry(SOCKET))
+        listener.listen(1)
+    except OSError as problem:
+        raise SyscallError("bind", problem.errno or 0, f"{state_dir.path}/{SOCKET}") from None
+    return listener.detach()
+
+
+def _connect(path: str) -> int:
+    client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        client.connect(path)
+    except OSError as problem:
+        client.close()
+        raise SyscallError("connect to the console socket", problem.errno or 0, path) from None
+    return client.detach()
+
+
+def _write_pid_file(path: str, pid: int) -> None:
+    """Whole or not at all: an engine reads it as soon as it is there."""
+    directory, slash, name = path.rpartition("/")
+    temporary = f"{directory}{slash}.{name}.{posix.getpid()}"
+    try:
+        fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o666)
+        try:
+            posix.write(fd, str(pid).encode())
+        finally:
+            posix.close(fd)
+        posix.rename(temporary, path)
+    except OSError as problem:
+        raise SyscallError("write the pid file", problem.errno or 0, path) from None

@@ -1,0 +1,91 @@
+"""Taking a container apart: its processes, cgroups, state directory; then the poststop hooks."""
+
+import _signal
+import posix
+import select
+
+from ocipy import log
+from ocipy.cgroups import manager
+from ocipy.errors import StateError, SyscallError
+from ocipy.state import StateDir, is_alive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SIGKILL = 9
+_KILL_TIMEOUT = 10_000  # ms that a killed process may take to end (it may have much memory to give back)
+
+
+def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) -> None:
+    """Undo all of create; ``state_dir`` is locked, and gone afterwards.  ``state`` may be ``{}``: a create that died.
+
+    A cgroup that can't be removed doesn't keep the rest from being undone; it is reported at the end (SyscallError).
+    """
+    pid = state.get("init_process_pid", 0)
+    if pid:
+        kill_process(pid, state["init_process_start"])
+    paths: dict[str, str] = state.get("cgroup_paths", {})
+    failure: SyscallError | None = None
+    try:
+        # Processes of a container that shares its PID namespace survive its init.
+        manager.kill_all(paths)
+        manager.remove(paths.values(), state_dir.root)
+    except SyscallError as problem:
+        failure = problem
+    state_dir.remove()
+    if run_hooks and state.get("hooks", {}).get("poststop"):
+        from ocipy import hooks
+
+        stopped = {name: state[name] for name in ("ociVersion", "id", "bundle", "annotations") if name in state}
+        hooks.run_all_with_warnings(state["hooks"]["poststop"], "poststop", stopped | {"status": "stopped"})
+    if failure:
+        raise failure
+
+
+def send_signal(pid: int, start_time: int, number: int) -> bool:
+    """Signal that very process, never one that got its pid since; False: it has ended.
+
+    The pidfd is opened first and the start time compared after: then the pidfd can't mean another process.
+    """
+    try:
+        pidfd = posix.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not is_alive(pid, start_time):
+            return False
+        _signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    except OSError as problem:
+        raise SyscallError(f"send signal {number} to process {pid}", problem.errno or 0) from None
+    finally:
+        posix.close(pidfd)
+    return True
+
+
+def kill_process(pid: int, start_time: int) -> None:
+    """Kill that very process, wait until it has ended, and reap it if it is a child of ours."""
+    if send_signal(pid, start_time, SIGKILL) and not wait_end(pid, start_time, _KILL_TIMEOUT):
+        raise StateError(f"process {pid} doesn't end after SIGKILL")
+    try:
+        posix.waitpid(pid, posix.WNOHANG)
+    except ChildProcessError:
+        log.debug(f"process {pid} is reaped by its own parent")
+
+
+def wait_end(pid: int, start_time: int, timeout: "int | None" = None) -> bool:
+    """Wait until that very process has ended (``timeout`` in ms, None: forever); whether it has."""
+    try:
+        pidfd = posix.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if not is_alive(pid, start_time):
+            return True
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        return bool(poller.poll(timeout))
+    finally:
+        posix.close(pidfd)

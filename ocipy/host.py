@@ -1,0 +1,129 @@
+"""What the planner needs to know of this machine, probed once and passed in.
+
+Reads /proc/self/{cgroup,mountinfo,uid_map}: no root needed, nothing is changed.
+"""
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WHOLE_RANGE = ["0", "0", "4294967295"]
+
+
+class Hierarchy:
+    """One mounted cgroup hierarchy.
+
+    ``name`` is what state.json calls it: the controllers (``cpu,cpuacct``), ``name=systemd``, or ``""`` for the
+    unified one; ``mount`` its mount point; ``own`` the runtime's own cgroup in it, relative to that mount point.
+    """
+
+    __slots__ = ("controllers", "mount", "name", "own")
+
+    def __init__(self, name: str, controllers: "tuple[str, ...]", mount: str, own: str) -> None:
+        self.name = name
+        self.controllers = controllers
+        self.mount = mount
+        self.own = own
+
+
+class HostInfo:
+    """The facts.
+
+    ``uid``, ``gid``: who the runtime is; ``user_namespace``: it runs inside one that isn't the host's;
+    ``cgroup_mode``: ``"v1"``, ``"hybrid"`` (v1 with a unified tree beside it), ``"unified"`` (v2) or ``"none"``;
+    ``hierarchies``: the v1 ones in mount order; ``unified``: the v2 one or None.
+    """
+
+    __slots__ = ("cgroup_mode", "gid", "hierarchies", "uid", "unified", "user_namespace")
+
+    def __init__(
+        self,
+        uid: int = 0,
+        gid: int = 0,
+        user_namespace: bool = False,
+        hierarchies: "tuple[Hierarchy, ...]" = (),
+        unified: "Hierarchy | None" = None,
+    ) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.user_namespace = user_namespace
+        self.hierarchies = hierarchies
+        self.unified = unified
+        if hierarchies:
+            self.cgroup_mode = "hybrid" if unified else "v1"
+        else:
+            self.cgroup_mode = "unified" if unified else "none"
+
+    @property
+    def rootless(self) -> bool:
+        """Whether the runtime lacks root's rights over the host (an ordinary user, or root of a user namespace)."""
+        return self.uid != 0 or self.user_namespace
+
+    def hierarchy(self, controller: str) -> "Hierarchy | None":
+        """The v1 hierarchy that has the controller."""
+        return next((each for each in self.hierarchies if controller in each.controllers), None)
+
+
+def probe() -> HostInfo:
+    """Look at this machine.  Raises OSError when /proc isn't mounted."""
+    own = dict(_own_cgroups(_read("/proc/self/cgroup")))
+    hierarchies = []
+    unified = None
+    for mount, root, kind, controllers in _cgroup_mounts(_read("/proc/self/mountinfo")):
+        name = ",".join(controllers)
+        relative = _relative(own.get(name, "/"), root)
+        if kind == "cgroup2":
+            unified = unified or Hierarchy("", (), mount, relative)
+        elif all(each.name != name for each in hierarchies):
+            hierarchies.append(Hierarchy(name, controllers, mount, relative))
+    whole = _read("/proc/self/uid_map").split() == _WHOLE_RANGE
+    return HostInfo(posix.geteuid(), posix.getegid(), not whole, tuple(hierarchies), unified)
+
+
+def _own_cgroups(text: str) -> "Iterable[tuple[str, str]]":
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        yield controllers, path
+
+
+def _cgroup_mounts(text: str) -> "Iterable[tuple[str, str, str, tuple[str, ...]]]":
+    """(mount point, root, type, controllers in kernel order) of each cgroup mount (proc_pid_mountinfo(5))."""
+    for line in text.splitlines():
+        before, separator, after = line.partition(" - cgroup")
+        if not separator:
+            continue
+        fields = before.split(" ")
+        kind, _, options = ("cgroup" + after).split(" ", 2)
+        words = options.split(",")
+        names = tuple(word for word in words if word in _CONTROLLERS or word.startswith("name="))
+        yield _unescape(fields[4]), _unescape(fields[3]), kind, names
+
+
+_CONTROLLERS = (
+    "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids",
+    "net_cls", "net_prio", "perf_event", "hugetlb", "rdma", "misc",
+)  # fmt: skip
+
+
+def _unescape(path: str) -> str:
+    return path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+
+
+def _relative(own: str, root: str) -> str:
+    """Our own cgroup as seen from the mount, whose root may be a cgroup below the hierarchy's."""
+    if root != "/" and (own == root or own.startswith(root + "/")):
+        own = own[len(root) :]
+    return own or "/"
+
+
+def _read(path: str) -> str:
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        parts = []
+        while part := posix.read(fd, 1 << 16):
+            parts.append(part)
+    finally:
+        posix.close(fd)
+    return b"".join(parts).decode("utf-8", "surrogateescape")

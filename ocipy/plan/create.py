@@ -1,0 +1,112 @@
+"""``create``: the config compiled into one ordered list of steps.  Read it top to bottom: that is what happens."""
+
+from ocipy.cgroups import v1, v2
+from ocipy.cgroups.paths import container_paths, is_systemd_path
+from ocipy.errors import StepError
+from ocipy.plan import hooks, process, rootfs
+from ocipy.plan.mounts import MountContext
+from ocipy.plan.namespaces import Namespaces, id_map
+from ocipy.plan.ops import Plan, SetupOp
+from ocipy.plan.rlimits import rlimits
+from ocipy.plan.unsupported import refuse_unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ocipy.host import HostInfo
+    from ocipy.plan.options import CreateOptions
+
+
+def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions") -> Plan:
+    """Compile a complete, checked config (``spec.load``, ``spec.checks``).
+
+    Raises StepError for what the host lacks or ocipy doesn't support; nothing has been done then.
+    """
+    refuse_unsupported(config)
+    if options.systemd_cgroup or is_systemd_path(config["linux"]["cgroupsPath"]):
+        raise StepError("linux.cgroupsPath", "the systemd cgroup driver is not supported yet", 0, "", -1, "")
+    paths = container_paths(host, config["linux"]["cgroupsPath"], options.container_id)
+    if host.rootless:
+        paths = {}
+    warnings: list[str] = []
+    ops = list(_ops(config, host, options, paths, warnings))
+    return Plan(ops, paths, config["process"]["terminal"], warnings)
+
+
+def _ops(
+    config: "dict[str, Any]",
+    host: "HostInfo",
+    options: "CreateOptions",
+    paths: "dict[str, str]",
+    warnings: "list[str]",
+) -> "Iterator[SetupOp]":
+    linux, user_process = config["linux"], config["process"]
+    namespaces = Namespaces(linux["namespaces"])
+    user_namespace = namespaces.has("user") or host.user_namespace
+    own_mounts = namespaces.has("mount")
+    state = hook_state(config, options)
+
+    yield from _cgroups(linux, host, paths)
+    yield namespaces.spawn()
+    yield from rlimits(user_process["rlimits"])
+    if "oomScoreAdj" in user_process:
+        yield SetupOp("oom-score", "/process/oomScoreAdj", value=user_process["oomScoreAdj"])
+    if "user" in namespaces.new:
+        yield id_map(linux, host.rootless)
+    if paths:
+        yield SetupOp("cgroup-join", "/linux/cgroupsPath", paths=paths)
+
+    yield SetupOp("session", "/process")
+    if "cgroup" in namespaces.new:
+        yield SetupOp("cgroup-namespace", namespaces.pointers["cgroup"])
+    if "network" in namespaces.new:
+        yield SetupOp("loopback", namespaces.pointers["network"])
+    context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new)
+    yield from rootfs.build(config, context, own_mounts, user_namespace)
+    yield from hooks.runtime_hooks(config["hooks"], "prestart")
+    yield from hooks.runtime_hooks(config["hooks"], "createRuntime")
+    yield from hooks.container_hooks(config["hooks"], "createContainer", state | {"status": "creating"})
+    if user_process["terminal"]:
+        size = user_process.get("consoleSize", {"width": 0, "height": 0})
+        values = {"columns": size["width"], "rows": size["height"], "bind": int(own_mounts)}
+        yield SetupOp("console", "/process/terminal", **values)
+    yield from rootfs.protect(config)
+    yield from rootfs.enter(config, own_mounts, options.no_pivot)
+    for name in ("hostname", "domainname"):
+        if name in config:
+            yield SetupOp(name, f"/{name}", name=config[name])
+    if not options.no_new_keyring:
+        yield SetupOp("keyring", "", name=f"_ses.{options.container_id}")
+    set_groups = not host.rootless or bool(user_process["user"]["additionalGids"])
+    yield from process.credentials(user_process, options.seccomp, options.preserve_fds, set_groups, warnings)
+
+    yield SetupOp("created", "")
+    yield SetupOp("wait-start", "")
+    yield from hooks.container_hooks(config["hooks"], "startContainer", state | {"status": "created"})
+    yield from process.program(user_process, options.seccomp)
+
+
+def _cgroups(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "Iterator[SetupOp]":
+    if not paths:
+        return
+    v1_paths = {name: path for name, path in paths.items() if name}
+    if v1_paths:
+        settings = v1.settings(linux["resources"], v1_paths)
+        controllers: list[str] = []
+    else:
+        settings = v2.settings(linux["resources"], paths[""])
+        controllers = v2.controllers(settings)
+    mount = host.unified.mount if host.unified else ""
+    yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
+    for setting in settings:
+        yield SetupOp("cgroup-write", setting.pointer, path=setting.path, value=setting.value)
+
+
+def hook_state(config: "dict[str, Any]", options: "CreateOptions") -> "dict[str, Any]":
+    """The state hooks read, without pid and status (runtime.md, State)."""
+    state = {"ociVersion": config["ociVersion"], "id": options.container_id, "bundle": options.bundle}
+    if config["annotations"]:
+        state["annotations"] = config["annotations"]
+    return state

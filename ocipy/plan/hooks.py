@@ -1,0 +1,48 @@
+"""Hooks as steps (config.md, POSIX-platform Hooks): the runtime's are run by it, the container's by init."""
+
+from ocipy.plan.ops import SetupOp
+from ocipy.spec.jsontext import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+def runtime_hooks(hooks: "dict[str, Any]", kind: str) -> "Iterator[SetupOp]":
+    """Steps for hooks that run in the runtime's namespaces: prestart, createRuntime."""
+    for number, hook in enumerate(hooks[kind]):
+        yield SetupOp(
+            "run-hook",
+            f"/hooks/{kind}/{number}",
+            hook=kind,
+            number=number,
+            path=hook["path"],
+            args=hook["args"],
+            env=hook["env"],
+            timeout=hook.get("timeout", 0),
+        )
+
+
+def container_hooks(hooks: "dict[str, Any]", kind: str, state: "dict[str, Any]") -> "Iterator[SetupOp]":
+    """Steps for hooks that run in the container's namespaces: createContainer, startContainer.
+
+    ``state`` is what they read on stdin; init fills in the pid, as the container sees it.
+    """
+    before, after = split_state(state)
+    for number, hook in enumerate(hooks[kind]):
+        yield SetupOp(
+            "hook",
+            f"/hooks/{kind}/{number}",
+            path=hook["path"],
+            args=hook["args"],
+            env=hook["env"],
+            timeout=hook.get("timeout", 0),
+            before_pid=before,
+            after_pid=after,
+        )
+
+
+def split_state(state: "dict[str, Any]") -> "tuple[str, str]":
+    """The state as JSON, in two halves: the pid goes between them."""
+    return dumps(state)[:-1] + ',"pid":', "}"

@@ -1,0 +1,67 @@
+"""Which namespaces are made, which are joined, and how the new process gets there (namespaces(7), config-linux.md)."""
+
+from ocipy.plan.ops import SetupOp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# linux/sched.h
+CLONE_FLAGS = {
+    "mount": 0x00020000,
+    "cgroup": 0x02000000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "user": 0x10000000,
+    "pid": 0x20000000,
+    "network": 0x40000000,
+    "time": 0x00000080,
+}
+
+
+class Namespaces:
+    """The config's list, sorted out: types to make (``new``) and types to join (``joined``: type → path)."""
+
+    __slots__ = ("joined", "new", "pointers")
+
+    def __init__(self, entries: "list[dict[str, Any]]") -> None:
+        self.new = [entry["type"] for entry in entries if not entry["path"]]
+        self.joined = {entry["type"]: entry["path"] for entry in entries if entry["path"]}
+        self.pointers = {entry["type"]: f"/linux/namespaces/{i}" for i, entry in enumerate(entries)}
+
+    def has(self, type_: str) -> bool:
+        """Whether the container has a namespace of that type apart from the runtime's, new or joined."""
+        return type_ in self.new or type_ in self.joined
+
+    def spawn(self) -> SetupOp:
+        """The step that makes the process.
+
+        A cgroup namespace isn't among the new ones: its root is the cgroup the process is in when it's made, so init
+        makes it once it has been moved (cgroup_namespaces(7)).  Joined PID and time namespaces take effect for
+        children only, and new namespaces beside joined ones are to belong to the joined user namespace: both need a
+        second clone.
+        """
+        new = [type_ for type_ in self.new if type_ != "cgroup"]
+        only_children = any(type_ in self.joined for type_ in ("pid", "time"))
+        return SetupOp(
+            "spawn",
+            "/linux/namespaces",
+            new=new,
+            join=dict(self.joined),
+            become_root=self.has("user"),
+            wait_maps="user" in new,
+            fork_again=only_children or bool(self.joined and new),
+        )
+
+
+def id_map(linux: "dict[str, Any]", rootless: bool) -> SetupOp:
+    """The step that gives a new user namespace its ids.
+
+    An unprivileged process may map groups only after giving up setgroups(2) (user_namespaces(7)).
+    """
+    uid, gid = (
+        [(entry["containerID"], entry["hostID"], entry["size"]) for entry in linux[name]]
+        for name in ("uidMappings", "gidMappings")
+    )
+    deny = rootless and len(gid) == 1 and gid[0][2] == 1
+    return SetupOp("id-map", "/linux/uidMappings", uid=uid, gid=gid, deny_setgroups=deny)

@@ -1,0 +1,132 @@
+"""The steps a plan is made of: one record type for all, behaviour in its kind, never in control flow.
+
+A kind says who does the step (RUNTIME: the Python parent; INIT: ocipy-init, inside the container's namespaces), which
+fields it carries, and, for INIT, its code.  The codes have their home in cffi_build/ops.h; a test holds both equal.
+
+Field types: ``n`` number (0 … 2**64-1), ``s`` string, ``l`` list of strings, ``b`` bytes, ``-`` for RUNTIME only.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RUNTIME = "runtime"
+INIT = "init"
+
+
+class Kind:
+    """A kind of step: its name, who does it, its fields in encoding order, and its code (0 for RUNTIME)."""
+
+    __slots__ = ("actor", "code", "fields", "name")
+
+    def __init__(self, name: str, actor: str, code: int, fields: str) -> None:
+        self.name = name
+        self.actor = actor
+        self.code = code
+        self.fields = tuple((word.partition(":")[0], word.partition(":")[2]) for word in fields.split())
+
+
+_RUNTIME_KINDS = (
+    ("cgroup-create", "paths:- mount:- controllers:-"),
+    ("cgroup-write", "path:- value:-"),
+    ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:-"),
+    ("id-map", "uid:- gid:- deny_setgroups:-"),
+    ("cgroup-join", "paths:-"),
+    ("oom-score", "value:-"),
+    ("run-hook", "hook:- number:- path:- args:- env:- timeout:-"),
+    ("rlimit", "name:- resource:- soft:- hard:-"),
+    ("created", ""),
+)
+
+_INIT_KINDS = (
+    (1, "barrier", ""),
+    (2, "session", ""),
+    (3, "cgroup-namespace", ""),
+    (4, "loopback", ""),
+    (5, "propagation", "flags:n"),
+    (6, "root", "path:s bind:n private_parent:n"),
+    (7, "mount", "destination:s type:s source:s data:s set:n propagation:n flags:n"),
+    (8, "bind", "destination:s source:s recursive:n set:n clear:n recursive_set:n recursive_clear:n propagation:n"),
+    (9, "remount", "destination:s set:n clear:n propagation:n"),
+    (10, "directory", "path:s mode:n"),
+    (11, "symlink", "path:s target:s replace:n"),
+    (12, "device", "path:s mode:n major:n minor:n uid:n gid:n bind:n"),
+    (13, "hook", "path:s args:l env:l timeout:n before_pid:s after_pid:s"),
+    (14, "sysctl", "path:s value:s"),
+    (15, "mask", "path:s"),
+    (16, "readonly-path", "path:s"),
+    (17, "console", "columns:n rows:n bind:n"),
+    (18, "stdio-owner", "uid:n"),
+    (19, "readonly-root", ""),
+    (20, "pivot-root", ""),
+    (21, "move-root", ""),
+    (22, "chroot", ""),
+    (23, "root-propagation", "flags:n"),
+    (24, "hostname", "name:s"),
+    (25, "domainname", "name:s"),
+    (26, "keyring", "name:s"),
+    (27, "no-new-privileges", ""),
+    (28, "seccomp", "flags:n filter:b"),
+    (29, "bounding-set", "keep:n"),
+    (30, "umask", "mask:n"),
+    (31, "user", "uid:n gid:n groups:b set_groups:n"),
+    (32, "capabilities", "effective:n permitted:n inheritable:n ambient:n"),
+    (33, "cwd", "path:s last:n"),
+    (34, "home", "uid:n"),
+    (35, "find-program", "name:s directories:s"),
+    (36, "close-on-exec", "first:n"),
+    (37, "wait-start", ""),
+    (38, "exec", "args:l env:l"),
+)
+
+KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}
+KINDS.update((name, Kind(name, INIT, code, fields)) for code, name, fields in _INIT_KINDS)
+
+
+class SetupOp:
+    """One step: its kind, the part of config.json that asks for it (JSON pointer) and the values of its fields."""
+
+    __slots__ = ("kind", "pointer", "values")
+
+    def __init__(self, name: str, pointer: str, **values: "Any") -> None:
+        self.kind = KINDS[name]
+        self.pointer = pointer
+        self.values = values
+
+    @property
+    def name(self) -> str:
+        return self.kind.name
+
+    @property
+    def actor(self) -> str:
+        return self.kind.actor
+
+    def __repr__(self) -> str:
+        return f"SetupOp({self.kind.name!r}, {self.pointer!r}, {self.values!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SetupOp):
+            return NotImplemented
+        return (self.kind.name, self.pointer, self.values) == (other.kind.name, other.pointer, other.values)
+
+    __hash__ = None  # type: ignore[assignment]  # the values are mutable
+
+
+class Plan:
+    """The compiled config: the steps in order, and what the runtime has to hold ready for them.
+
+    ``cgroup_paths`` are the container's cgroups (hierarchy name → directory); ``console`` says whether a step sends
+    a terminal back; ``warnings`` are lines for the log.
+    """
+
+    __slots__ = ("cgroup_paths", "console", "ops", "warnings")
+
+    def __init__(self, ops: "list[SetupOp]", cgroup_paths: "dict[str, str]", console: bool, warnings: "list[str]") -> None:
+        self.ops = ops
+        self.cgroup_paths = cgroup_paths
+        self.console = console
+        self.warnings = warnings
+
+    def spawn_index(self) -> int:
+        """The place of the spawn: the INIT steps and the RUNTIME steps on the new process come after it."""
+        return next(index for index, op in enumerate(self.ops) if op.name == "spawn")

@@ -1,0 +1,66 @@
+"""The tail of every plan: from "in the right place" to "is the user's program".  create and exec share it."""
+
+from _struct import pack
+
+from ocipy.capabilities import to_mask
+from ocipy.plan.ops import SetupOp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ocipy.seccomp import Filter
+
+FIRST_FD = 3  # after stdin, stdout, stderr
+_DEFAULT_UMASK = 0o022
+
+
+def credentials(
+    process: "dict[str, Any]", seccomp: "Filter | None", preserve_fds: int, set_groups: bool, warnings: "list[str]"
+) -> "Iterator[SetupOp]":
+    """Who the process is and what it may do; ends with the program found, as that user sees it.
+
+    Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so it comes before capabilities are dropped; with it,
+    ``program`` loads the filter as the last thing of all.
+    """
+    yield SetupOp("stdio-owner", "/process/user", uid=process["user"]["uid"])
+    if process["noNewPrivileges"]:
+        yield SetupOp("no-new-privileges", "/process/noNewPrivileges")
+    elif seccomp:
+        yield _seccomp(seccomp)
+    capabilities = process["capabilities"]
+    masks = {name: _mask(name, capabilities[name], warnings) for name in capabilities}
+    yield SetupOp("bounding-set", "/process/capabilities/bounding", keep=masks["bounding"])
+    user = process["user"]
+    yield SetupOp("umask", "/process/user/umask", mask=user.get("umask", _DEFAULT_UMASK))
+    yield SetupOp("cwd", "/process/cwd", path=process["cwd"], last=0)
+    groups = b"".join(pack("<I", gid) for gid in user["additionalGids"])
+    yield SetupOp("user", "/process/user", uid=user["uid"], gid=user["gid"], groups=groups, set_groups=int(set_groups))
+    del masks["bounding"]
+    yield SetupOp("capabilities", "/process/capabilities", **masks)
+    yield SetupOp("cwd", "/process/cwd", path=process["cwd"], last=1)
+    environment = process["env"]
+    if not any(entry.startswith("HOME=") and entry != "HOME=" for entry in environment):
+        yield SetupOp("home", "/process/env", uid=user["uid"])
+    directories = next((entry[5:] for entry in reversed(environment) if entry.startswith("PATH=")), "")
+    yield SetupOp("find-program", "/process/args/0", name=process["args"][0], directories=directories)
+    yield SetupOp("close-on-exec", "/process", first=FIRST_FD + preserve_fds)
+
+
+def program(process: "dict[str, Any]", seccomp: "Filter | None") -> "Iterator[SetupOp]":
+    """The last steps: the filter, if nothing but execve may come after it, and the program."""
+    if seccomp and process["noNewPrivileges"]:
+        yield _seccomp(seccomp)
+    environment = [entry for entry in process["env"] if entry != "HOME="]
+    yield SetupOp("exec", "/process/args", args=process["args"], env=environment)
+
+
+def _seccomp(seccomp: "Filter") -> SetupOp:
+    return SetupOp("seccomp", "/linux/seccomp", flags=seccomp.flags, filter=seccomp.bpf)
+
+
+def _mask(name: str, names: "list[str]", warnings: "list[str]") -> int:
+    mask, unknown = to_mask(names)
+    warnings += [f"process.capabilities.{name}: unknown capability {each} is ignored" for each in unknown]
+    return mask

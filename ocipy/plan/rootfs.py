@@ -1,0 +1,57 @@
+"""The container's filesystem: propagation, root, mounts, devices; then what is hidden or made read-only; the pivot."""
+
+from ocipy.plan.devices import devices
+from ocipy.plan.mount_options import PROPAGATION
+from ocipy.plan.mounts import MountContext, brings_own_dev, mounts, mounts_readonly_dev
+from ocipy.plan.ops import SetupOp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+def build(config: "dict[str, Any]", context: MountContext, own_mounts: bool, bind_devices: bool) -> "Iterator[SetupOp]":
+    """Everything the container finds in its root.  ``own_mounts``: it has a mount namespace apart from the host's."""
+    root = config["root"]["path"]
+    path = root if root.startswith("/") else f"{context.bundle}/{root}"
+    wanted = PROPAGATION.get(config["linux"]["rootfsPropagation"], 0)
+    if own_mounts:
+        pointer = "/linux/rootfsPropagation" if wanted else "/linux/namespaces"
+        yield SetupOp("propagation", pointer, flags=wanted or PROPAGATION["rslave"])
+    shared = wanted & PROPAGATION["shared"]
+    yield SetupOp("root", "/root/path", path=path, bind=int(own_mounts), private_parent=int(bool(shared)))
+    yield from mounts(config["mounts"], context)
+    if not brings_own_dev(config["mounts"]):
+        yield from devices(config["linux"]["devices"], bind_devices)
+    yield from mounts_readonly_dev(config["mounts"])
+    cwd = config["process"]["cwd"]
+    if cwd.strip("/"):
+        yield SetupOp("directory", "/process/cwd", path=cwd, mode=0o755)
+
+
+def protect(config: "dict[str, Any]") -> "Iterator[SetupOp]":
+    """Kernel settings, then what may not be seen or written; last the root itself."""
+    linux = config["linux"]
+    for name, value in linux["sysctl"].items():
+        # Dots and slashes separate alike; with a slash in the name, its dots are part of an interface's name.
+        path = name if "/" in name else name.replace(".", "/")
+        escaped = name.replace("~", "~0").replace("/", "~1")
+        yield SetupOp("sysctl", f"/linux/sysctl/{escaped}", path=f"sys/{path}", value=value)
+    for number, path in enumerate(linux["readonlyPaths"]):
+        yield SetupOp("readonly-path", f"/linux/readonlyPaths/{number}", path=path)
+    for number, path in enumerate(linux["maskedPaths"]):
+        yield SetupOp("mask", f"/linux/maskedPaths/{number}", path=path)
+    if config["root"]["readonly"]:
+        yield SetupOp("readonly-root", "/root/readonly")
+
+
+def enter(config: "dict[str, Any]", own_mounts: bool, no_pivot: bool) -> "Iterator[SetupOp]":
+    """From the host's root to the container's."""
+    if not own_mounts:
+        yield SetupOp("chroot", "/root/path")
+        return
+    yield SetupOp("move-root" if no_pivot else "pivot-root", "/root/path")
+    wanted = PROPAGATION.get(config["linux"]["rootfsPropagation"], 0)
+    if wanted:
+        yield SetupOp("root-propagation", "/linux/rootfsPropagation", flags=wanted)

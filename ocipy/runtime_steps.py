@@ -1,0 +1,108 @@
+"""The RUNTIME steps: what the parent does for the container, one function a kind of step."""
+
+import posix
+
+from ocipy import hooks
+from ocipy.cgroups import manager
+from ocipy.errors import SyscallError
+from ocipy.plan.ops import SetupOp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ocipy.spawn import Spawn
+
+
+def _cgroup_create(spawn: "Spawn", op: SetupOp) -> None:
+    paths = op.values["paths"]
+    manager.create(paths.values(), spawn.root)
+    if op.values["controllers"]:
+        manager.enable_controllers(op.values["mount"], paths[""], op.values["controllers"])
+
+
+def _cgroup_write(spawn: "Spawn", op: SetupOp) -> None:
+    del spawn
+    manager.write(op.values["path"], op.values["value"])
+
+
+def _cgroup_join(spawn: "Spawn", op: SetupOp) -> None:
+    manager.join(op.values["paths"].values(), spawn.pid)
+
+
+def _rlimit(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy._shim import lib
+
+    done = lib.ocipy_prlimit(spawn.pid, op.values["resource"], op.values["soft"], op.values["hard"])
+    if done < 0:
+        raise OSError(-done, f"prlimit to {op.values['soft']}:{op.values['hard']}")
+
+
+def _oom_score(spawn: "Spawn", op: SetupOp) -> None:
+    _write(f"/proc/{spawn.pid}/oom_score_adj", str(op.values["value"]))
+
+
+def _id_map(spawn: "Spawn", op: SetupOp) -> None:
+    """Written by ourselves when we may, else by newuidmap and newgidmap, which subuid(5) and subgid(5) entitle."""
+    if op.values["deny_setgroups"]:
+        _write(f"/proc/{spawn.pid}/setgroups", "deny")
+    for kind in ("gid", "uid"):
+        ranges = op.values[kind]
+        single = len(ranges) == 1 and ranges[0][2] == 1
+        if posix.geteuid() == 0 or single:
+            _write(f"/proc/{spawn.pid}/{kind}_map", "".join(f"{a} {b} {size}\n" for a, b, size in ranges))
+        else:
+            _run_map_helper(f"new{kind}map", spawn.pid, ranges)
+
+
+def _run_map_helper(name: str, pid: int, ranges: "list[tuple[int, int, int]]") -> None:
+    path = next((f"{at}/{name}" for at in ("/usr/bin", "/bin", "/usr/local/bin") if _exists(f"{at}/{name}")), "")
+    if not path:
+        raise SyscallError("run", 2, name, "apt install uidmap, or map a single id")
+    arguments = [name, str(pid), *(str(number) for each in ranges for number in each)]
+    helper = posix.posix_spawn(path, arguments, {})
+    status = posix.waitstatus_to_exitcode(posix.waitpid(helper, 0)[1])
+    if status:
+        raise SyscallError("run", 1, " ".join(arguments), "are the ids in /etc/subuid and /etc/subgid?")
+
+
+def _run_hook(spawn: "Spawn", op: SetupOp) -> None:
+    values = op.values
+    state = spawn.state | {"status": "creating", "pid": spawn.pid}
+    hooks.run(values["hook"], values["number"], values, state)
+
+
+def _created(spawn: "Spawn", op: SetupOp) -> None:
+    del op
+    spawn.on_created(spawn.pid)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+        try:
+            posix.write(fd, text.encode())
+        finally:
+            posix.close(fd)
+    except OSError as problem:
+        raise OSError(problem.errno, f"write {text.strip()!r} to {path}") from None
+
+
+def _exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
+    "cgroup-create": _cgroup_create,
+    "cgroup-write": _cgroup_write,
+    "id-map": _id_map,
+    "cgroup-join": _cgroup_join,
+    "oom-score": _oom_score,
+    "rlimit": _rlimit,
+    "run-hook": _run_hook,
+    "created": _created,
+}

@@ -1,0 +1,203 @@
+"""Running a plan: RUNTIME steps here, in order; INIT steps in ocipy-init, which waits at the barriers between them."""
+
+import _socket
+import posix
+from _struct import unpack_from
+
+from ocipy import log
+from ocipy.errors import OcipyError, StepError, SyscallError
+from ocipy.failures import step_error, step_warning
+from ocipy.init_program import sealed_program
+from ocipy.plan.encode import encode
+from ocipy.plan.namespaces import CLONE_FLAGS
+from ocipy.plan.ops import INIT, Plan, SetupOp
+from ocipy.runtime_steps import ACTIONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+GO = b"G"
+_PACKET = 4096
+
+
+class Spawn:
+    """One run of a plan.
+
+    ``listen`` is the bound socket init waits on for ``start``; ``console`` a connected socket that takes the
+    terminal's master (-1: none); ``state`` what hooks read, ``on_created`` is called, with the pid, when all of the
+    create phase is done and init waits.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        root: str,
+        state: "dict[str, Any]",
+        listen: int,
+        console: int,
+        preserve_fds: int,
+        on_created: "Callable[[int], None]",
+    ) -> None:
+        self.plan = plan
+        self.root = root
+        self.state = state
+        self.on_created = on_created
+        self.pid = 0
+        self.spawned = False
+        self._fds = {"listen": listen, "console": console}
+        self._base = 3 + preserve_fds
+        self._sync = -1
+        self._at_barrier = False
+        self._needs_barrier = False
+
+    def run(self, fault: "tuple[int, int] | None" = None) -> int:
+        """Do all steps up to "created"; the value is the container's pid.
+
+        Raises StepError, which names the step; the process, if there is one by then, has been killed and reaped.
+        ``fault`` is for tests: (index of a step, errno to fail with).
+        """
+        try:
+            for index, op in enumerate(self.plan.ops):
+                if op.actor == INIT:
+                    self._let_go()
+                else:
+                    self._do(index, op, fault)
+            self._wait_released()
+        except BaseException:
+            self._kill()
+            raise
+        finally:
+            self._close_sync()
+        return self.pid
+
+    def _do(self, index: int, op: SetupOp, fault: "tuple[int, int] | None") -> None:
+        if self._needs_barrier and not self._at_barrier and op.name != "id-map":
+            self._receive_until(b"B")
+            self._at_barrier = True
+        try:
+            if fault and fault[0] == index:
+                raise OSError(fault[1], "fault injected by a test")
+            if op.name == "spawn":
+                self._spawn(index, op, fault)
+            elif op.name == "id-map":
+                ACTIONS[op.name](self, op)
+                self._send_go()
+            else:
+                ACTIONS[op.name](self, op)
+        except StepError:
+            raise
+        except (OSError, SyscallError) as problem:
+            raise step_error(op, index, problem) from problem
+
+    def _spawn(self, index: int, op: SetupOp, fault: "tuple[int, int] | None") -> None:
+        """The new process, from clone to ocipy-init; everything it gets is listed here."""
+        from ocipy._shim import ffi, lib
+
+        opened: list[int] = []
+        try:
+            ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+            self._sync = ours.detach()
+            opened.append(theirs.detach())
+            opened.append(sealed_program())
+            opened.append(_memory(encode(self.plan, fault)))
+            spawn = ffi.new("struct ocipy_spawn *")
+            spawn.flags = sum(CLONE_FLAGS[type_] for type_ in op.values["new"])
+            for number, (type_, path) in enumerate(op.values["join"].items()):
+                opened.append(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC))
+                spawn.join_fds[number] = opened[-1]
+                spawn.join_types[number] = CLONE_FLAGS[type_]
+            spawn.join_count = len(op.values["join"])
+            for name in ("fork_again", "wait_maps", "become_root"):
+                setattr(spawn, name, int(op.values[name]))
+            spawn.cgroup_fd = -1
+            spawn.sync_fd, spawn.program_fd = opened[0], opened[1]
+            fds = (opened[0], opened[2], self._fds["listen"], self._fds["console"])
+            for number, fd in enumerate(fds):
+                spawn.fds[number] = fd
+            spawn.fd_count = len(fds)
+            spawn.fd_base = self._base
+            spawn.index = index
+            pid = lib.ocipy_spawn(spawn)
+        finally:
+            for fd in opened:
+                posix.close(fd)
+        if pid < 0:
+            raise OSError(-pid, "clone3")
+        self.pid = pid
+        self.spawned = True
+        if op.values["fork_again"]:
+            self._adopt(pid)
+        self._needs_barrier = any(each.actor == INIT for each in self.plan.ops)
+
+    def _adopt(self, go_between: int) -> None:
+        """The go-between of a second clone ends once it has told the pid of the process it left us."""
+        try:
+            self.pid = self._receive_until(b"P")
+        finally:
+            posix.waitpid(go_between, 0)
+
+    def _receive_until(self, wanted: bytes) -> int:
+        """Take messages until one of the wanted type; its number.  Raises StepError when init failed or is gone."""
+        while True:
+            packet = self._receive()
+            if not packet:
+                raise self._gone()
+            kind = packet[:1]
+            number, error = unpack_from("<II", packet, 1)
+            text = packet[9:].decode("utf-8", "surrogateescape")
+            if kind == wanted:
+                return int(number)
+            if kind == b"W":
+                log.warning(step_warning(self.plan.ops[number], int(error), text))
+            elif kind == b"E":
+                raise step_error(self.plan.ops[number], int(number), OSError(int(error), text))
+
+    def _receive(self) -> bytes:
+        try:
+            return posix.read(self._sync, _PACKET)
+        except ConnectionResetError:
+            return b""
+
+    def _gone(self) -> OcipyError:
+        status = posix.waitstatus_to_exitcode(posix.waitpid(self.pid, 0)[1]) if self.pid else 0
+        self.pid = 0
+        ended = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+        return StepError("container init", f"the process {ended} during setup")
+
+    def _send_go(self) -> None:
+        try:
+            posix.write(self._sync, GO)
+        except BrokenPipeError:
+            self._receive_until(b"")  # says why it's gone
+
+    def _let_go(self) -> None:
+        if self._at_barrier:
+            self._at_barrier = False
+            self._send_go()
+
+    def _wait_released(self) -> None:
+        """Init closes its end once it no longer dies with us: until then, we must not end."""
+        while packet := self._receive():
+            if packet[:1] == b"E":
+                number, error = unpack_from("<II", packet, 1)
+                raise step_error(self.plan.ops[number], number, OSError(error, packet[9:].decode("utf-8", "replace")))
+
+    def _close_sync(self) -> None:
+        if self._sync >= 0:
+            posix.close(self._sync)
+            self._sync = -1
+
+    def _kill(self) -> None:
+        if self.pid > 0:
+            posix.kill(self.pid, 9)  # our own child, not reaped yet: the pid can't be another's
+            posix.waitpid(self.pid, 0)
+            self.pid = 0
+
+
+def _memory(data: bytes) -> int:
+    fd = posix.memfd_create("ocipy-plan", posix.MFD_CLOEXEC)
+    while data:
+        data = data[posix.write(fd, data) :]
+    return fd

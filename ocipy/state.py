@@ -1,0 +1,227 @@
+"""The state directory: ``ROOT/ID/state.json`` and, until the container is started, ``ROOT/ID/init.sock``.
+
+state.json is written by rename, under a lock on the directory, before anything exists that could be orphaned.
+Member names are runc's where the thing is the same.
+"""
+
+import fcntl
+import posix
+import time
+
+from ocipy.errors import NotFoundError, StateError, SyscallError, UsageError
+from ocipy.spec.jsontext import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SOCKET = "init.sock"
+_FILE = "state.json"
+_MOST_ID = 1024
+
+
+def default_root(uid: int) -> str:
+    """Where containers are kept: /run/ocipy, or ocipy below XDG_RUNTIME_DIR for an ordinary user."""
+    if uid == 0:
+        return "/run/ocipy"
+    runtime_dir = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape")
+    return f"{runtime_dir or f'/tmp/ocipy-{uid}'}/ocipy"
+
+
+def check_id(container_id: str) -> None:
+    """Raise UsageError unless it is an id as runc takes it: letters, digits and ``_ + - .``, not ``.`` or ``..``."""
+    if not container_id:
+        raise UsageError("container id cannot be empty")
+    plain = container_id.translate(_DELETE_ID_CHARACTERS)
+    if plain or container_id in (".", "..") or not container_id.isascii() or len(container_id) > _MOST_ID:
+        raise UsageError(f"invalid container id format: {container_id!r} (letters, digits, and _ + - . are allowed)")
+
+
+_DELETE_ID_CHARACTERS = dict.fromkeys(
+    map(ord, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
+)
+
+
+class StateDir:
+    """One container's directory.  ``path`` is ROOT/ID; holds the lock between ``lock`` (or ``create``) and ``close``."""
+
+    __slots__ = ("_fd", "container_id", "path", "root")
+
+    def __init__(self, root: str, container_id: str) -> None:
+        check_id(container_id)
+        self.root = root
+        self.container_id = container_id
+        self.path = f"{root}/{container_id}"
+        self._fd = -1
+
+    def make_root(self) -> None:
+        """Make the runtime's root directory, 0700, with its parents.  Raises SyscallError."""
+        try:
+            _make_root(self.root)
+        except OSError as problem:
+            raise SyscallError("make the root directory", problem.errno or 0, self.root) from None
+
+    def entry(self, name: str) -> str:
+        """A short path to a file in the locked directory: that of a socket holds 107 bytes at most (unix(7))."""
+        return f"/proc/self/fd/{self._fd}/{name}"
+
+    def create(self) -> None:
+        """Make the directory, and lock it.  Raises StateError when the id is in use, SyscallError."""
+        try:
+            posix.mkdir(self.path, 0o700)
+        except FileExistsError:
+            raise StateError(f"container with id exists already: {self.container_id}") from None
+        except OSError as problem:
+            raise SyscallError("make the state directory", problem.errno or 0, self.path) from None
+        self.lock()
+
+    def lock(self) -> None:
+        """Wait for the lock.  Raises NotFoundError when there is no such container (any more)."""
+        try:
+            self._fd = posix.open(self.path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError(f"container {self.container_id!r} does not exist") from None
+        except OSError as problem:
+            raise SyscallError("open the state directory", problem.errno or 0, self.path) from None
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        if posix.fstat(self._fd).st_nlink == 0:
+            self.close()
+            raise NotFoundError(f"container {self.container_id!r} does not exist")
+
+    def close(self) -> None:
+        """Give the lock up."""
+        if self._fd >= 0:
+            posix.close(self._fd)
+            self._fd = -1
+
+    def is_locked(self) -> bool:
+        """Whether some process holds the lock: a create is under way, or a start, or a delete."""
+        try:
+            fd = posix.open(self.path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            posix.close(fd)
+        return False
+
+    def write(self, state: "dict[str, Any]") -> None:
+        """Replace state.json at once.  Raises SyscallError."""
+        temporary = f"{self.path}/.{_FILE}"
+        try:
+            fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
+            try:
+                data = dumps(state).encode("utf-8", "surrogateescape")
+                while data:
+                    data = data[posix.write(fd, data) :]
+            finally:
+                posix.close(fd)
+            posix.rename(temporary, f"{self.path}/{_FILE}")
+        except OSError as problem:
+            raise SyscallError("write", problem.errno or 0, f"{self.path}/{_FILE}") from None
+
+    def read(self) -> "dict[str, Any]":
+        """What state.json says; ``{}`` when the create that made the directory died before writing it.
+
+        Raises NotFoundError, SyscallError, ConfigError (broken JSON).
+        """
+        try:
+            fd = posix.open(f"{self.path}/{_FILE}", posix.O_RDONLY | posix.O_CLOEXEC)
+        except FileNotFoundError:
+            if self.exists():
+                return {}
+            raise NotFoundError(f"container {self.container_id!r} does not exist") from None
+        except OSError as problem:
+            raise SyscallError("open", problem.errno or 0, f"{self.path}/{_FILE}") from None
+        try:
+            data = b""
+            while part := posix.read(fd, 1 << 18):
+                data += part
+        finally:
+            posix.close(fd)
+        state: Any = loads(data, f"{self.path}/{_FILE}")
+        found: dict[str, Any] = state
+        return found
+
+    def exists(self) -> bool:
+        """Whether the directory is there."""
+        try:
+            posix.stat(self.path)
+        except OSError:
+            return False
+        return True
+
+    def remove(self) -> None:
+        """Remove the directory with all in it; the lock goes with it."""
+        try:
+            for name in posix.listdir(self.path):
+                posix.unlink(f"{self.path}/{name}")
+            posix.rmdir(self.path)
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            raise SyscallError("remove the state directory", problem.errno or 0, self.path) from None
+        finally:
+            self.close()
+
+
+def _make_root(root: str) -> None:
+    """mkdir -p, 0700 for what is missing: the state names every path and command of every container."""
+    try:
+        posix.mkdir(root, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_root(root.rpartition("/")[0])
+        _make_root(root)
+
+
+def list_ids(root: str) -> "list[str]":
+    """The ids of all containers below a root directory, sorted; none when it isn't there."""
+    try:
+        names = posix.listdir(root)
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if not name.translate(_DELETE_ID_CHARACTERS))
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 in UTC with nanoseconds, as Go writes it."""
+    now = time.time_ns()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9)) + f".{now % 10**9:09}Z"
+
+
+class ProcessStat:
+    """What /proc/PID/stat says (proc_pid_stat(5)): state letter, and start time in clock ticks since boot."""
+
+    __slots__ = ("start_time", "state")
+
+    def __init__(self, state: str, start_time: int) -> None:
+        self.state = state
+        self.start_time = start_time
+
+
+def process_stat(pid: int) -> "ProcessStat | None":
+    """The process's stat; None when there is none."""
+    try:
+        fd = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY | posix.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        data = posix.read(fd, 4096)
+    except ProcessLookupError:
+        return None
+    finally:
+        posix.close(fd)
+    # The name, in parentheses, may hold anything; the fields count from its last ")".
+    fields = data.rpartition(b")")[2].split()
+    return ProcessStat(fields[0].decode(), int(fields[19]))
+
+
+def is_alive(pid: int, start_time: int) -> bool:
+    """Whether that very process still runs: a recycled pid has another start time, a zombie has ended."""
+    stat = process_stat(pid) if pid > 0 else None
+    return stat is not None and stat.start_time == start_time and stat.state not in ("Z", "X")
