@@ -81,6 +81,7 @@ def _dispatch(argv: "Sequence[str]") -> int:
 
 def _settings(globals_: Parsed) -> Settings:
 
+    form = globals_.text("log-format") or "text"
     if form not in ("text", "json"):
         raise UsageError(f"--log-format is text or json, not {form!r}")
     path = globals_.text("log")

@@ -88,7 +88,7 @@ class SetupOp:
 
     __slots__ = ("kind", "pointer", "values")
 
-    def __init__(self, name: str, pointer: str, **values: "Any") -> None:
+    def __init__(self, name: str, pointer: str, /, **values: "Any") -> None:
         self.kind = KINDS[name]
         self.pointer = pointer
         self.values = values

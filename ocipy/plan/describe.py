@@ -1,0 +1,161 @@
+"""The plan in words: one line a step, in order: who does it, what, and which part of config.json asks for it."""
+
+from ocipy.capabilities import names
+from ocipy.plan.mount_options import PROPAGATION
+from ocipy.plan.ops import Plan, SetupOp
+from ocipy.pointers import dotted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Values = dict[str, Any]
+
+_ATTRIBUTES = ((0x1, "ro"), (0x2, "nosuid"), (0x4, "nodev"), (0x8, "noexec"), (0x80, "nodiratime"),
+               (0x200000, "nosymfollow"))  # fmt: skip
+_ACCESS_TIMES = {0x10: "noatime", 0x20: "strictatime"}
+_DEVICE_TYPES = {0o020000: "c", 0o060000: "b", 0o010000: "p"}
+
+
+def lines(plan: Plan) -> "list[str]":
+    """The table ``ocipy plan`` prints."""
+    rows = [(str(i), op.actor, sentence(op), dotted(op.pointer)) for i, op in enumerate(plan.ops)]
+    width = max(len(row[2]) for row in rows if len(row[2]) <= 90)
+    return [f"{number:>3}  {actor:<7}  {text:<{width}}  {pointer}".rstrip() for number, actor, text, pointer in rows]
+
+
+def documents(plan: Plan) -> "list[dict[str, Any]]":
+    """The steps as JSON values; bytes become their length."""
+    return [
+        {
+            "index": index,
+            "actor": op.actor,
+            "step": op.name,
+            "pointer": op.pointer,
+            "description": sentence(op),
+            "values": {name: _plain(value) for name, value in op.values.items()},
+        }
+        for index, op in enumerate(plan.ops)
+    ]
+
+
+def sentence(op: SetupOp) -> str:
+    """What the step does, in words."""
+    return _SENTENCES[op.name](op.values)
+
+
+def _plain(value: object) -> object:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else value
+
+
+def _attributes(set_: int, clear: int = 0) -> str:
+    words = [name for bit, name in _ATTRIBUTES if set_ & bit]
+    words += [f"not {name}" for bit, name in _ATTRIBUTES if clear & bit and not set_ & bit]
+    words += [_ACCESS_TIMES[set_ & 0x70]] if set_ & 0x70 in _ACCESS_TIMES else []
+    return ",".join(words)
+
+
+def _propagation(flags: int) -> str:
+    return next((name for name, value in PROPAGATION.items() if value == flags), "")
+
+
+def _listed(*words: str) -> str:
+    return f" ({', '.join(word for word in words if word)})" if any(words) else ""
+
+
+def _mount(values: "Values") -> str:
+    extra = _listed(_attributes(values["set"]), values["data"], _propagation(values["propagation"]))
+    return f"mount {values['type']} on {values['destination']}{extra}"
+
+
+def _bind(values: "Values") -> str:
+    verb = "bind (with mounts below)" if values["recursive"] else "bind"
+    below = _attributes(values["recursive_set"], values["recursive_clear"])
+    own = _attributes(values["set"], values["clear"])
+    extra = _listed(own, f"below: {below}" if below else "", _propagation(values["propagation"]))
+    return f"{verb} {values['source']} on {values['destination']}{extra}"
+
+
+def _spawn(values: "Values") -> str:
+    new = f"in new {', '.join(values['new'])} namespaces" if values["new"] else ""
+    join = ", ".join(f"{type_} {path}" for type_, path in values["join"].items())
+    return "start ocipy-init " + "; ".join(part for part in (new, f"joining {join}" if join else "") if part)
+
+
+def _id_map(values: "Values") -> str:
+    maps = [", ".join(f"{inside}→{outside}×{size}" for inside, outside, size in values[kind]) for kind in ("uid", "gid")]
+    return f"map user ids {maps[0]}, group ids {maps[1]}" + (", deny setgroups" if values["deny_setgroups"] else "")
+
+
+def _device(values: "Values") -> str:
+    kind = _DEVICE_TYPES[values["mode"] & 0o170000]
+    numbers = "" if kind == "p" else f" {values['major']}:{values['minor']}"
+    verb = "bind the host's" if values["bind"] else "make"
+    owner = f" owned by {values['uid']}:{values['gid']}" if values["uid"] or values["gid"] else ""
+    return f"{verb} {values['path']} ({kind}{numbers}, mode {values['mode'] & 0o7777:04o}{owner})"
+
+
+def _user(values: "Values") -> str:
+    data = values["groups"]
+    groups = [str(int.from_bytes(data[i : i + 4], "little")) for i in range(0, len(data), 4)]
+    return f"become user {values['uid']}, group {values['gid']}" + _listed(f"groups {' '.join(groups)}" if groups else "")
+
+
+def _capabilities(values: "Values") -> str:
+    return "capabilities: " + "; ".join(f"{name} {' '.join(names(mask)) or 'none'}" for name, mask in values.items())
+
+
+def _limit(value: int) -> str:
+    return "unlimited" if value == 2**64 - 1 else str(value)
+
+
+_SENTENCES: "dict[str, Callable[[Values], str]]" = {
+    "cgroup-create": lambda v: "make the cgroup " + ", ".join(sorted(v["paths"].values())),
+    "cgroup-write": lambda v: f"write {v['value']} to {v['path']}",
+    "spawn": _spawn,
+    "id-map": _id_map,
+    "cgroup-join": lambda v: f"move init into the cgroup ({len(v['paths'])} hierarchies)",
+    "oom-score": lambda v: f"set oom_score_adj to {v['value']}",
+    "run-hook": lambda v: f"run the {v['hook']} hook {v['path']} in the runtime's namespaces",
+    "rlimit": lambda v: f"set {v['name']} to {_limit(v['soft'])}, hard {_limit(v['hard'])}",
+    "created": lambda v: "record the container as created",
+    "barrier": lambda v: "wait for the runtime",
+    "session": lambda v: "begin a new session",
+    "cgroup-namespace": lambda v: "enter a new cgroup namespace",
+    "loopback": lambda v: "bring the loopback interface up",
+    "propagation": lambda v: f"set the propagation of all mounts to {_propagation(v['flags'])}",
+    "root": lambda v: ("bind the root filesystem on itself: " if v["bind"] else "open the root filesystem ") + v["path"],
+    "mount": _mount,
+    "bind": _bind,
+    "remount": lambda v: f"remount {v['destination']}{_listed(_attributes(v['set'], v['clear']))}",
+    "directory": lambda v: f"make the directory {v['path']} if it is missing",
+    "symlink": lambda v: f"link {v['path']} to {v['target']}",
+    "device": _device,
+    "hook": lambda v: f"run the hook {v['path']} in the container's namespaces",
+    "sysctl": lambda v: f"write {v['value']} to /proc/{v['path']}",
+    "mask": lambda v: f"mask {v['path']}",
+    "readonly-path": lambda v: f"make {v['path']} read-only",
+    "console": lambda v: "open a terminal on the container's devpts and send its master to the runtime",
+    "stdio-owner": lambda v: f"give stdin, stdout and stderr to user {v['uid']}",
+    "readonly-root": lambda v: "make the root filesystem read-only",
+    "pivot-root": lambda v: "pivot to the root filesystem and unmount the host's",
+    "move-root": lambda v: "move the root filesystem over / and chroot into it",
+    "chroot": lambda v: "chroot into the root filesystem",
+    "root-propagation": lambda v: f"set the propagation of / to {_propagation(v['flags'])}",
+    "hostname": lambda v: f"set the host name to {v['name']}",
+    "domainname": lambda v: f"set the NIS domain name to {v['name']}",
+    "keyring": lambda v: f"join a new session keyring {v['name']}",
+    "no-new-privileges": lambda v: "set no_new_privs",
+    "seccomp": lambda v: f"load the seccomp filter ({len(v['filter']) // 8} instructions)",
+    "bounding-set": lambda v: f"drop all from the bounding set but {' '.join(names(v['keep'])) or 'nothing'}",
+    "umask": lambda v: f"set the umask to {v['mask']:04o}",
+    "user": _user,
+    "capabilities": _capabilities,
+    "cwd": lambda v: f"change to {v['path']}{' if that failed before' if v['last'] else ''}",
+    "home": lambda v: f"look up HOME of user {v['uid']} in the container's /etc/passwd",
+    "find-program": lambda v: f"find {v['name']}{'' if '/' in v['name'] else ' in PATH ' + v['directories']}",
+    "close-on-exec": lambda v: f"let no descriptor from {v['first']} on pass to the program",
+    "wait-start": lambda v: "wait for start",
+    "exec": lambda v: f"execute {' '.join(v['args'])!r}",
+}
