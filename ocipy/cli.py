@@ -37,7 +37,9 @@ class Settings:
 
     __slots__ = ("debug", "root", "rootless", "systemd_cgroup")
 
-    def __init__(self, root: str = "", systemd_cgroup: bool = False, rootless: str = "auto", debug: bool = False) -> None:
+    def __init__(
+        self, root: str = "", systemd_cgroup: bool = False, rootless: str = "auto", debug: bool = False
+    ) -> None:
         self.root = root
         self.systemd_cgroup = systemd_cgroup
         self.rootless = rootless
@@ -111,7 +113,13 @@ def _print_version() -> None:
 
 
 def _print_help() -> None:
-    lines = ["usage: ocipy [global options] COMMAND [options] [arguments]", "", "An OCI container runtime.", "", "commands:"]
+    lines = [
+        "usage: ocipy [global options] COMMAND [options] [arguments]",
+        "",
+        "An OCI container runtime.",
+        "",
+        "commands:",
+    ]
     for name in COMMANDS:
         module = __import__(f"ocipy.commands.{name}", fromlist=["SUMMARY"])
         lines.append(f"  {name:<10} {module.SUMMARY}")

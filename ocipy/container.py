@@ -273,10 +273,8 @@ class Container:
             return
         from ocipy import hooks
 
-        document = {name: found[name] for name in ("ociVersion", "id", "bundle", "annotations") if name in found}
-        document |= {"status": "running", "pid": found["init_process_pid"]}
         try:
-            hooks.run_all(found["hooks"]["poststart"], "poststart", document)
+            hooks.run_all(found["hooks"]["poststart"], "poststart", state.hook_document(found, "running"))
         except StepError:
             destruction.send_signal(found["init_process_pid"], found["init_process_start"], destruction.SIGKILL)
             raise

@@ -10,7 +10,7 @@ from ocipy.plan.create import create as compile_plan
 from ocipy.plan.options import CreateOptions
 from ocipy.spawn import Spawn
 from ocipy.spec.load import read_checked
-from ocipy.state import SOCKET, StateDir, process_stat, timestamp
+from ocipy.state import SOCKET, StateDir, hook_document, process_stat, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def create(
             if pid_file:
                 _write_pid_file(pid_file, pid)
 
-        hook_state = {name: state[name] for name in ("ociVersion", "id", "bundle", "annotations") if name in state}
-        run = Spawn(plan, state_dir.root, hook_state, listen, console, options.preserve_fds, record)
+        run = Spawn(
+            plan, state_dir.root, hook_document(state, "creating"), listen, console, options.preserve_fds, record
+        )
         run.run(fault)
     except BaseException:
         _undo(state_dir, state, started=run is not None and run.spawned)
@@ -117,11 +118,18 @@ def _check_rootfs(config: "dict[str, Any]", bundle: str) -> None:
         raise StepError(f"root.path ({path})", "open", problem.errno or 0, hint, -1, "/root/path") from None
 
 
-def _initial_state(config: "dict[str, Any]", host: "HostInfo", plan: "Plan", options: CreateOptions) -> "dict[str, Any]":
+def _initial_state(
+    config: "dict[str, Any]", host: "HostInfo", plan: "Plan", options: CreateOptions
+) -> "dict[str, Any]":
     root = config["root"]["path"]
     wait = next(index for index, op in enumerate(plan.ops) if op.name == "wait-start")
     later = [
-        [index, op.name, op.pointer, {name: op.values[name] for name in ("path", "args", "timeout") if name in op.values}]
+        [
+            index,
+            op.name,
+            op.pointer,
+            {name: op.values[name] for name in ("path", "args", "timeout") if name in op.values},
+        ]
         for index, op in enumerate(plan.ops)
         if index > wait
     ]

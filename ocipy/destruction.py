@@ -7,7 +7,7 @@ import select
 from ocipy import log
 from ocipy.cgroups import manager
 from ocipy.errors import StateError, SyscallError
-from ocipy.state import StateDir, is_alive
+from ocipy.state import StateDir, hook_document, is_alive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) ->
     if run_hooks and state.get("hooks", {}).get("poststop"):
         from ocipy import hooks
 
-        stopped = {name: state[name] for name in ("ociVersion", "id", "bundle", "annotations") if name in state}
-        hooks.run_all_with_warnings(state["hooks"]["poststop"], "poststop", stopped | {"status": "stopped"})
+        hooks.run_all_with_warnings(state["hooks"]["poststop"], "poststop", hook_document(state, "stopped"))
     if failure:
         raise failure
 

@@ -3,12 +3,12 @@
 import errno
 
 from ocipy.errors import StepError, SyscallError
+from ocipy.hints import HINTS
 from ocipy.pointers import dotted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ocipy.plan.ops import SetupOp
 
@@ -73,51 +73,8 @@ _SPECIAL: "dict[str, Callable[[SetupOp, int, int, str], StepError]]" = {
 
 
 def _hint(op: "SetupOp", number: int, detail: str) -> str:
-    for name, error, word, text in _HINTS:
-        if op.name == name and errno.errorcode.get(number) == error and word in f"{detail} {_type(op.values)}":
+    said = f"{detail} {op.values.get('type', '')}"
+    for name, error, word, text in HINTS:
+        if op.name == name and errno.errorcode.get(number) == error and word in said:
             return text
     return ""
-
-
-def _type(values: "dict[str, Any]") -> str:
-    return str(values.get("type", ""))
-
-
-# (step, errno, a word in the detail or the mount's type, advice)
-_HINTS = (
-    ("mount", "EPERM", "mqueue", "the IPC namespace is not owned by this user namespace; add an ipc namespace"),
-    ("mount", "EPERM", "sysfs", "the network namespace is not owned by this user namespace; add a network namespace, "
-     "or bind /sys"),
-    ("mount", "EPERM", "proc", "the PID namespace is not owned by this user namespace, or the host's /proc is masked; "
-     "add a pid namespace"),
-    ("mount", "EPERM", "cgroup", "add a cgroup namespace, or bind /sys/fs/cgroup"),
-    ("mount", "ENODEV", "", "this kernel doesn't have the filesystem"),
-    ("mount", "EINVAL", "devpts", "an option was refused; inside a user namespace, gid=5 has to be mapped"),
-    ("mount", "EINVAL", "", "the filesystem refused an option"),
-    ("mount", "ELOOP", "", "a symbolic link in the root filesystem stands where this must be mounted"),
-    ("mount", "EROFS", "", "the mount point doesn't exist, and the root filesystem is read-only"),
-    ("bind", "ENOENT", "source", "the source of a bind mount must exist on the host"),
-    ("bind", "EPERM", "mount_setattr", "a flag locked by an outer user namespace can't be cleared"),
-    ("root", "ENOENT", "open", "root.path names the root filesystem, relative to the bundle"),
-    ("root", "EACCES", "", "the user namespace's root needs search permission on every directory above it"),
-    ("root", "ENOTDIR", "open", "root.path must be a directory"),
-    ("pivot-root", "EINVAL", "", "the root filesystem may lie on a ramdisk: --no-pivot"),
-    ("console", "ENOENT", "ptmx", "process.terminal needs a devpts mount on /dev/pts"),
-    ("oom-score", "EACCES", "", "lowering it takes CAP_SYS_RESOURCE, which the runtime doesn't hold"),
-    ("rlimit", "EPERM", "", "raising a hard limit takes CAP_SYS_RESOURCE, which the runtime doesn't hold"),
-    ("id-map", "EPERM", "", "the runtime may not map these ids: see newuidmap(1) and subuid(5)"),
-    ("id-map", "EINVAL", "", "ranges overlap, or an id isn't mapped in the runtime's own user namespace"),
-    ("sysctl", "ENOENT", "", "this kernel doesn't have that setting"),
-    ("sysctl", "EACCES", "", "the namespace that owns this setting is not the container's"),
-    ("hostname", "EPERM", "", "the UTS namespace is not the container's; add a uts namespace"),
-    ("find-program", "ENOEXEC", "", "not a program this kernel can run"),
-    ("exec", "ENOENT", "", "or the interpreter or loader it names is missing in the container"),
-    ("exec", "ENOEXEC", "", "not a program this kernel can run; a script needs a #! line"),
-    ("device", "EPERM", "", "device nodes can't be made here, and the host has no such node to bind"),
-    ("user", "EINVAL", "", "the id isn't mapped in the container's user namespace"),
-    ("user", "EPERM", "setgroups", "setgroups is denied in this user namespace; drop additionalGids"),
-    ("spawn", "EPERM", "", "this user may not make these namespaces (sysctl user.max_*_namespaces, "
-     "kernel.unprivileged_userns_clone, AppArmor)"),
-    ("spawn", "ENOSPC", "", "the limit of namespaces is reached (sysctl user.max_*_namespaces)"),
-    ("spawn", "EINVAL", "", "the kernel doesn't have one of the namespaces"),
-)  # fmt: skip

@@ -41,7 +41,9 @@ def run(kind: str, number: int, hook: "dict[str, Any]", state: "dict[str, Any]")
     try:
         pid, stdin, output = _start(hook)
     except OSError as problem:
-        raise StepError(f"{where}: {dotted(pointer)}", f"exec {hook['path']}", problem.errno or 0, "", -1, pointer) from None
+        raise StepError(
+            f"{where}: {dotted(pointer)}", f"exec {hook['path']}", problem.errno or 0, "", -1, pointer
+        ) from None
     deadline = time.monotonic() + hook["timeout"] if hook.get("timeout") else None
     try:
         in_time, said = _converse(stdin, dumps(state).encode("utf-8", "surrogateescape"), output, deadline)

@@ -69,7 +69,7 @@ class HostInfo:
 def probe() -> HostInfo:
     """Look at this machine.  Raises OSError when /proc isn't mounted."""
     own = dict(_own_cgroups(_read("/proc/self/cgroup")))
-    hierarchies = []
+    hierarchies: list[Hierarchy] = []
     unified = None
     for mount, root, kind, controllers in _cgroup_mounts(_read("/proc/self/mountinfo")):
         name = ",".join(controllers)

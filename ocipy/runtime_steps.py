@@ -68,8 +68,7 @@ def _run_map_helper(name: str, pid: int, ranges: "list[tuple[int, int, int]]") -
 
 def _run_hook(spawn: "Spawn", op: SetupOp) -> None:
     values = op.values
-    state = spawn.state | {"status": "creating", "pid": spawn.pid}
-    hooks.run(values["hook"], values["number"], values, state)
+    hooks.run(values["hook"], values["number"], values, spawn.state | {"pid": spawn.pid})
 
 
 def _created(spawn: "Spawn", op: SetupOp) -> None:

@@ -77,8 +77,8 @@ class Spawn:
             self._receive_until(b"B")
             self._at_barrier = True
         try:
-            if fault and fault[0] == index:
-                raise OSError(fault[1], "fault injected by a test")
+            if fault:
+                _inject(fault, index)
             if op.name == "spawn":
                 self._spawn(index, op, fault)
             elif op.name == "id-map":
@@ -194,6 +194,11 @@ class Spawn:
             posix.kill(self.pid, 9)  # our own child, not reaped yet: the pid can't be another's
             posix.waitpid(self.pid, 0)
             self.pid = 0
+
+
+def _inject(fault: "tuple[int, int]", index: int) -> None:
+    if fault[0] == index:
+        raise OSError(fault[1], "fault injected by a test")
 
 
 def _memory(data: bytes) -> int:

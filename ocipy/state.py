@@ -37,13 +37,11 @@ def check_id(container_id: str) -> None:
         raise UsageError(f"invalid container id format: {container_id!r} (letters, digits, and _ + - . are allowed)")
 
 
-_DELETE_ID_CHARACTERS = dict.fromkeys(
-    map(ord, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
-)
+_DELETE_ID_CHARACTERS = dict.fromkeys(map(ord, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-."))
 
 
 class StateDir:
-    """One container's directory.  ``path`` is ROOT/ID; holds the lock between ``lock`` (or ``create``) and ``close``."""
+    """One container's directory; ``path`` is ROOT/ID.  Holds the lock from ``lock`` (or ``create``) to ``close``."""
 
     __slots__ = ("_fd", "container_id", "path", "root")
 
@@ -186,6 +184,18 @@ def list_ids(root: str) -> "list[str]":
     except FileNotFoundError:
         return []
     return sorted(name for name in names if not name.translate(_DELETE_ID_CHARACTERS))
+
+
+def hook_document(state: "dict[str, Any]", status: str) -> "dict[str, Any]":
+    """The state as hooks read it (runtime.md, State), from what state.json says; without the pid when it is 0."""
+    document: dict[str, Any] = {name: state[name] for name in _HOOK_MEMBERS if name in state}
+    document["status"] = status
+    if state["init_process_pid"] and status != "stopped":
+        document["pid"] = state["init_process_pid"]
+    return document
+
+
+_HOOK_MEMBERS = ("ociVersion", "id", "bundle", "annotations")
 
 
 def timestamp() -> str:

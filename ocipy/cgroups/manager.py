@@ -13,6 +13,7 @@ from ocipy.errors import SyscallError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Self
 
 _LEDGER = "@cgroups"  # not a container id: those have no "@"
 
@@ -155,14 +156,15 @@ def _remove_one(directory: str) -> None:
     while True:
         try:
             posix.rmdir(directory)
-            return
         except FileNotFoundError:
             return
         except OSError as problem:
             # EBUSY: the last process is on its way out.
             if problem.errno != 16 or time.monotonic() > deadline:
                 raise _error("remove the cgroup", problem, directory) from problem
-        time.sleep(0.002)
+            time.sleep(0.002)
+        else:
+            return
 
 
 def _tree(path: str) -> "list[str]":
@@ -182,7 +184,7 @@ class _Ledger:
     def __init__(self, root: str) -> None:
         self._path = f"{root}/{_LEDGER}"
 
-    def __enter__(self) -> "_Ledger":
+    def __enter__(self) -> "Self":
         self._fd = posix.open(self._path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         data = posix.pread(self._fd, 1 << 20, 0).decode("utf-8", "surrogateescape")

@@ -27,7 +27,9 @@ class Setting:
 
 def no_controller(pointer: str, controller: str, hint: str) -> StepError:
     """The error for a limit whose controller the host doesn't have."""
-    return StepError(dotted(pointer), f"the {controller} controller is not available on this host", 0, hint, -1, pointer)
+    return StepError(
+        dotted(pointer), f"the {controller} controller is not available on this host", 0, hint, -1, pointer
+    )
 
 
 def device_rule(rule: "dict[str, object]") -> str:

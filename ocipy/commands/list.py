@@ -54,5 +54,7 @@ def _table(states: "list[dict[str, Any]]") -> str:
     rows = [[column.upper() for column in _COLUMNS]]
     rows += [[str(state[column]) for column in _COLUMNS] for state in states]
     widths = [max(_LEAST_WIDTH, *(len(row[i]) + _PADDING for row in rows)) for i in range(len(_COLUMNS))]
-    lines = ["".join(f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)) + row[-1] for row in rows]
+    lines = [
+        "".join(f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)) + row[-1] for row in rows
+    ]
     return "\n".join(lines)

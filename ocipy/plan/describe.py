@@ -84,7 +84,9 @@ def _spawn(values: "Values") -> str:
 
 
 def _id_map(values: "Values") -> str:
-    maps = [", ".join(f"{inside}→{outside}×{size}" for inside, outside, size in values[kind]) for kind in ("uid", "gid")]
+    maps = [
+        ", ".join(f"{inside}→{outside}*{size}" for inside, outside, size in values[kind]) for kind in ("uid", "gid")
+    ]
     return f"map user ids {maps[0]}, group ids {maps[1]}" + (", deny setgroups" if values["deny_setgroups"] else "")
 
 
@@ -99,7 +101,9 @@ def _device(values: "Values") -> str:
 def _user(values: "Values") -> str:
     data = values["groups"]
     groups = [str(int.from_bytes(data[i : i + 4], "little")) for i in range(0, len(data), 4)]
-    return f"become user {values['uid']}, group {values['gid']}" + _listed(f"groups {' '.join(groups)}" if groups else "")
+    return f"become user {values['uid']}, group {values['gid']}" + _listed(
+        f"groups {' '.join(groups)}" if groups else ""
+    )
 
 
 def _capabilities(values: "Values") -> str:
@@ -125,7 +129,9 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "cgroup-namespace": lambda v: "enter a new cgroup namespace",
     "loopback": lambda v: "bring the loopback interface up",
     "propagation": lambda v: f"set the propagation of all mounts to {_propagation(v['flags'])}",
-    "root": lambda v: ("bind the root filesystem on itself: " if v["bind"] else "open the root filesystem ") + v["path"],
+    "root": lambda v: (
+        ("bind the root filesystem on itself: " if v["bind"] else "open the root filesystem ") + v["path"]
+    ),
     "mount": _mount,
     "bind": _bind,
     "remount": lambda v: f"remount {v['destination']}{_listed(_attributes(v['set'], v['clear']))}",

@@ -60,5 +60,3 @@ def _encode_field(kind: str, value: "int | str | bytes | Sequence[str]") -> byte
 def _string(text: str) -> bytes:
     data = text.encode("utf-8", "surrogateescape")
     return pack("<I", len(data) + 1) + data + b"\0"
-
-

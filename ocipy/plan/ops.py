@@ -121,7 +121,9 @@ class Plan:
 
     __slots__ = ("cgroup_paths", "console", "ops", "warnings")
 
-    def __init__(self, ops: "list[SetupOp]", cgroup_paths: "dict[str, str]", console: bool, warnings: "list[str]") -> None:
+    def __init__(
+        self, ops: "list[SetupOp]", cgroup_paths: "dict[str, str]", console: bool, warnings: "list[str]"
+    ) -> None:
         self.ops = ops
         self.cgroup_paths = cgroup_paths
         self.console = console

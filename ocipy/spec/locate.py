@@ -199,7 +199,8 @@ def explain(data: bytes) -> "Fault":
     try:
         text = str(data, "utf-8")
     except UnicodeDecodeError as problem:
-        line, column = position_of(str(data[: problem.start], "utf-8"), problem.start)
+        before = str(data[: problem.start], "utf-8")
+        line, column = position_of(before, len(before))
         return FileFault("", f"not UTF-8 text (byte 0x{data[problem.start]:02x})", line, column)
     walker = _Walker(text)
     try:
