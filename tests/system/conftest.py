@@ -1,0 +1,100 @@
+"""Fixtures of the system tests: ``ocipy`` (the command), ``bundle`` (makes bundles), and the check of what is left.
+
+A test that uses either fails if a process, a cgroup, a mount or a state directory of its own is left at its end.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from ocipy.bundle.builder import make_bundle
+from tests.system.runtime import (
+    RUNTIME,
+    Bundles,
+    Runtime,
+    cgroups_of,
+    children,
+    command_line,
+    mounts_below,
+    until,
+    wait_ended,
+)
+
+_PR_SET_CHILD_SUBREAPER = 36
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def subreaper():
+    """Orphans, as the init of a detached container is one, become children of this process, which reaps them."""
+    prctl = pytest.importorskip("_prctl")
+    prctl.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+@pytest.fixture(scope="session")
+def busybox_rootfs(tmp_path_factory):
+    """A root filesystem with busybox's applets, for all tests: not to be written to."""
+    if not shutil.which("busybox"):
+        pytest.skip("needs busybox")
+    directory = tmp_path_factory.mktemp("busybox")
+    for above in (directory, *directory.parents):
+        if above.stat().st_uid == os.geteuid() and above.name.startswith(("pytest-", "busybox")):
+            above.chmod(0o755)  # a user namespace's root, too, has to reach it
+    make_bundle(directory / "bundle", busybox=True)
+    return directory / "bundle/rootfs"
+
+
+@pytest.fixture
+def test_name():
+    """A name for this test's things, unique on the machine: its cgroups lie in ``/NAME/``."""
+    return f"ocipy-test-{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture
+def bundle(tmp_path, busybox_rootfs, test_name, ocipy):
+    """Makes bundles: ``bundle("sh", "-c", "…", change=function)``; see ``Bundles``."""
+    return Bundles(tmp_path, busybox_rootfs, test_name)
+
+
+@pytest.fixture
+def ocipy(tmp_path, busybox_rootfs, test_name, subreaper):
+    """The command: ``ocipy("state", id)``; see ``Runtime``."""
+    if not Path(RUNTIME).exists():
+        pytest.skip(f"{RUNTIME} is not built")
+    before = set(children())
+    runtime = Runtime(tmp_path, test_name)
+    yield runtime
+    runtime.delete_expected()
+    left = [f"state directory {container_id}" for container_id in runtime.left()]
+    left += [f"mount {line}" for line in mounts_below(tmp_path, busybox_rootfs)]
+    left += _end_processes(before)
+    left += _remove_cgroups(test_name)
+    assert not left, "left behind: " + "; ".join(left)
+
+
+def _end_processes(before):
+    """Processes of the test that still run; they are ended."""
+    try:
+        until(lambda: not set(children()) - before)
+    except AssertionError:
+        living = set(children()) - before
+        words = [f"process {pid} ({command_line(pid)})" for pid in living]
+        for pid in living:
+            os.kill(pid, signal.SIGKILL)
+            wait_ended(pid)
+        return words
+    return []
+
+
+def _remove_cgroups(name):
+    found = cgroups_of(name)
+    for directory in reversed(found):
+        for pid in map(int, (directory / "cgroup.procs").read_text().split()):
+            os.kill(pid, signal.SIGKILL)
+            wait_ended(pid)
+        directory.rmdir()
+    return [f"cgroup {directory}" for directory in found]
