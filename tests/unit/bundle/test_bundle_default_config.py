@@ -15,7 +15,6 @@ from ocipy.errors import OcipyError, UsageError
 from ocipy.options import parse
 
 RUNC = shutil.which("runc", path="/usr/sbin:/usr/bin:/sbin:/bin")
-needs_runc = pytest.mark.skipif(RUNC is None, reason="runc is not installed")
 
 
 def run_spec(*argv: str) -> int:
@@ -39,7 +38,7 @@ def runc_spec(tmp_path: Path):
     return write
 
 
-@needs_runc
+@pytest.mark.tool("runc")
 @pytest.mark.parametrize("options", [(), ("--rootless",)])
 def test_differs_from_runcs_in_the_version_only(options, runc_spec, tmp_path):
     runcs_text = runc_spec(*options)

@@ -72,7 +72,9 @@ def write(rootfs, passwd, group):
             file.write(text)
 
 
-@pytest.mark.parametrize("text", ["", "0", "nobody", "65534", "54321", "54321:777", "54321:777:8", "daemon", "daemon:tty"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "nobody", "65534", "54321", "54321:777", "54321:777:8", "daemon", "daemon:tty"]
+)
 def test_made_files_know_the_user(tmp_path, text):
     passwd, group, account = account_files(text)
     write(tmp_path, passwd, group)
@@ -99,7 +101,7 @@ def test_a_user_neither_here_nor_there():
 
 
 def test_single_map_without_ranges(monkeypatch):
-    monkeypatch.setattr(users, "_subordinate_ranges", lambda path: [])
+    monkeypatch.setattr(users, "_subordinate_ranges", lambda _: [])
     assert id_maps(User(0, 0)) == {
         "uidMappings": [{"containerID": 0, "hostID": os.geteuid(), "size": 1}],
         "gidMappings": [{"containerID": 0, "hostID": os.getegid(), "size": 1}],
@@ -109,8 +111,8 @@ def test_single_map_without_ranges(monkeypatch):
 
 
 def test_ranges_need_the_programs_that_write_them(monkeypatch):
-    monkeypatch.setattr(users, "_subordinate_ranges", lambda path: [(100000, 65536)])
-    monkeypatch.setattr(users.shutil, "which", lambda name: None)
+    monkeypatch.setattr(users, "_subordinate_ranges", lambda _: [(100000, 65536)])
+    monkeypatch.setattr(users.shutil, "which", lambda _: None)
     assert len(id_maps(User(0, 0))["uidMappings"]) == 1
 
 
