@@ -14,19 +14,6 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-NOT_SOURCES = shutil.ignore_patterns(
-    ".git",
-    ".venv",
-    "build",
-    "dist",
-    "bundle.*",
-    "*.egg-info",
-    "__pycache__",
-    "*.so",
-    ".*_cache",
-    "ocipy-init",
-    "_build.py",
-)
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 OFFLINE = ("--no-deps", "--no-index", "--no-build-isolation")
 
@@ -55,10 +42,17 @@ def directory():
 def checkout(directory):
     """A copy of the sources alone."""
     copy = directory / "checkout"
-    shutil.copytree(CHECKOUT, copy, ignore=NOT_SOURCES)
-    shutil.rmtree(copy / "ocipy" / "schemas", ignore_errors=True)
-    (copy / "ocipy" / "spec" / "schema.py").unlink(missing_ok=True)
+    shutil.copytree(CHECKOUT, copy, ignore=not_sources)
     return copy
+
+
+def not_sources(directory, names):
+    """What ``.gitignore`` lists, and ``.git``."""
+    here = Path(directory).relative_to(CHECKOUT)
+    made = {".git", ".venv", "build", "dist", "bundle", "ocipy/_build.py", "ocipy/ocipy-init", "ocipy/schemas"}
+    made |= {"ocipy/spec/schema.py"}
+    strangers = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", ".*_cache", ".hypothesis")
+    return {name for name in names if str(here / name) in made} | set(strangers(directory, names))
 
 
 @pytest.fixture(scope="module")
