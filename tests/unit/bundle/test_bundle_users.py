@@ -132,9 +132,10 @@ def test_ranges_follow_from_one_on(monkeypatch):
         id_maps(User(0, 0, (11,)))
 
 
-def test_subordinate_ranges_by_name_and_number(tmp_path):
-    name = pwd.getpwuid(os.geteuid()).pw_name
+def test_subordinate_ranges_by_name_and_number(tmp_path, monkeypatch):
+    name, uid = "daemon", pwd.getpwnam("daemon").pw_uid
+    monkeypatch.setattr(users.os, "geteuid", lambda: uid)
     file = tmp_path / "subuid"
-    file.write_text(f"other:1:2\n{name}:100:20\n\n{os.geteuid()}:300:40\n{name}:x:1\n{name}:5\n")
+    file.write_text(f"other:1:2\n{name}:100:20\n\n{uid}:300:40\n{name}:x:1\n{name}:5\n")
     assert users._subordinate_ranges(str(file)) == [(100, 20), (300, 40)]
     assert users._subordinate_ranges(str(tmp_path / "absent")) == []
