@@ -189,14 +189,21 @@ def check_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 
 def check_net_devices(config: "dict[str, Any]") -> "Iterator[Fault]":
-    """dev_valid_name of the kernel."""
     for name, device in config["linux"]["netDevices"].items():
         pointer = f"/linux/netDevices/{escape(name)}"
-        for where, value in ((pointer, name), (f"{pointer}/name", device.get("name") or name)):
-            if not value or len(value.encode("utf-8", "surrogatepass")) > 15 or value in (".", "..") or (
-                any(char in "/:" or char.isspace() for char in value)
-            ):  # fmt: skip
-                yield Fault(where, f"{value!r} is no interface name (up to 15 bytes without blanks, '/' and ':')")
+        if not _is_interface(name):
+            yield Fault(pointer, f"{name!r} is no interface name (1 to 15 bytes without blanks, '/' and ':')")
+        inside = device.get("name")
+        if inside and not _is_interface(inside):
+            yield Fault(
+                f"{pointer}/name", f"{inside!r} is no interface name (1 to 15 bytes without blanks, '/' and ':')"
+            )
+
+
+def _is_interface(name: str) -> bool:
+    """As dev_valid_name of the kernel has it."""
+    size = len(name.encode("utf-8", "surrogatepass"))
+    return 0 < size < 16 and name not in (".", "..") and not any(char in "/:" or char.isspace() for char in name)
 
 
 def check_intel_rdt(config: "dict[str, Any]") -> "Iterator[Fault]":
