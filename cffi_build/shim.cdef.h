@@ -8,7 +8,10 @@ struct ocipy_spawn {
   int fork_again; /* a joined PID or time namespace takes only children: the process clones itself once more */
   int wait_maps;  /* wait for GO, the id maps, before becoming root */
   int become_root; /* become uid 0 of the (new or joined) user namespace */
-  int cgroup_fd;  /* CLONE_INTO_CGROUP; -1: none */
+  int cgroup_fd;  /* directory of the unified hierarchy to be cloned into; -1: none */
+  int task_fds[16]; /* tasks files of cgroup v1 hierarchies, open for writing, */
+  const char *task_paths[16]; /* and their names, for the error message */
+  int task_count;
   int sync_fd;    /* the child's end of the sync socket */
   int program_fd; /* ocipy-init */
   int fds[8];     /* handed to the program as fd_base, fd_base + 1, …; -1 leaves a hole */

@@ -25,8 +25,8 @@
 #include "shim.h"
 
 static void send_packet(int fd, char type, uint32_t index, uint32_t error, const char *text) {
-  char packet[128] = {type};
-  size_t length = strlen(text);
+  char packet[512] = {type};
+  size_t length = strnlen(text, sizeof packet - 9);
   memcpy(packet + 1, &index, 4);
   memcpy(packet + 5, &error, 4);
   memcpy(packet + 9, text, length);
@@ -149,8 +149,18 @@ static void execute(const struct ocipy_spawn *spawn, const sigset_t *none) {
   die(&placed, "execveat ocipy-init");
 }
 
+/*
+ * A process that moves itself, by "0" to the tasks file, spares the kernel the lock that keeps all other processes from
+ * forking and exiting meanwhile: moving it by pid from outside waits a grace period or two (kernel/cgroup, since 5.5).
+ */
+static void join_cgroups(const struct ocipy_spawn *spawn) {
+  for (int i = 0; i < spawn->task_count; i++)
+    if (write(spawn->task_fds[i], "0", 1) < 0) die(spawn, spawn->task_paths[i]);
+}
+
 static void child(const struct ocipy_spawn *spawn, const sigset_t *none) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  join_cgroups(spawn);
   if (spawn->join_count) join(spawn);
   if (spawn->fork_again) {
     /* CLONE_PARENT: the new process is the runtime's child too, so it can be waited for. */

@@ -26,10 +26,6 @@ def _cgroup_write(spawn: "Spawn", op: SetupOp) -> None:
     manager.write(op.values["path"], op.values["value"])
 
 
-def _cgroup_join(spawn: "Spawn", op: SetupOp) -> None:
-    manager.join(op.values["paths"].values(), spawn.pid)
-
-
 def _rlimit(spawn: "Spawn", op: SetupOp) -> None:
     from ocipy._shim import lib
 
@@ -99,7 +95,6 @@ ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "cgroup-create": _cgroup_create,
     "cgroup-write": _cgroup_write,
     "id-map": _id_map,
-    "cgroup-join": _cgroup_join,
     "oom-score": _oom_score,
     "rlimit": _rlimit,
     "run-hook": _run_hook,

@@ -111,7 +111,7 @@ class Spawn:
             spawn.join_count = len(op.values["join"])
             for name in ("fork_again", "wait_maps", "become_root"):
                 setattr(spawn, name, int(op.values[name]))
-            spawn.cgroup_fd = -1
+            names = self._open_cgroups(spawn, op, opened)
             spawn.sync_fd, spawn.program_fd = opened[0], opened[1]
             fds = (opened[0], opened[2], self._fds["listen"], self._fds["console"])
             for number, fd in enumerate(fds):
@@ -120,6 +120,7 @@ class Spawn:
             spawn.fd_base = self._base
             spawn.index = index
             pid = lib.ocipy_spawn(spawn)
+            del names
         finally:
             for fd in opened:
                 posix.close(fd)
@@ -130,6 +131,24 @@ class Spawn:
         if op.values["fork_again"]:
             self._adopt(pid)
         self._needs_barrier = any(each.actor == INIT for each in self.plan.ops)
+
+    @staticmethod
+    def _open_cgroups(spawn: "Any", op: SetupOp, opened: "list[int]") -> "list[Any]":
+        """The cgroups' files, as the spawn takes them; the value is what must live as long as ``spawn`` is used."""
+        from ocipy._shim import ffi
+
+        spawn.cgroup_fd = -1
+        if op.values["unified"]:
+            opened.append(posix.open(op.values["unified"], posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC))
+            spawn.cgroup_fd = opened[-1]
+        names = []
+        for number, path in enumerate(op.values["tasks"]):
+            opened.append(posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC))
+            spawn.task_fds[number] = opened[-1]
+            names.append(ffi.new("char[]", f"write to {path}".encode("utf-8", "surrogateescape")))
+            spawn.task_paths[number] = names[-1]
+        spawn.task_count = len(names)
+        return names
 
     def _adopt(self, go_between: int) -> None:
         """The go-between of a second clone ends once it has told the pid of the process it left us."""

@@ -104,12 +104,6 @@ def read(path: str) -> str:
         posix.close(fd)
 
 
-def join(paths: "Iterable[str]", pid: int) -> None:
-    """Move a process into the cgroups.  Raises SyscallError."""
-    for path in paths:
-        write(f"{path}/cgroup.procs", str(pid))
-
-
 def processes(paths: "Iterable[str]") -> "list[int]":
     """The pids in the first of the cgroups that exists, those of its children included."""
     for path in paths:

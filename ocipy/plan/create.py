@@ -49,14 +49,12 @@ def _ops(
     state = hook_state(config, options)
 
     yield from _cgroups(linux, host, paths)
-    yield namespaces.spawn()
+    yield namespaces.spawn(paths)
     yield from rlimits(user_process["rlimits"])
     if "oomScoreAdj" in user_process:
         yield SetupOp("oom-score", "/process/oomScoreAdj", value=user_process["oomScoreAdj"])
     if "user" in namespaces.new:
         yield id_map(linux, host.rootless)
-    if paths:
-        yield SetupOp("cgroup-join", "/linux/cgroupsPath", paths=paths)
 
     yield SetupOp("session", "/process")
     if "cgroup" in namespaces.new:

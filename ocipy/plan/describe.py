@@ -80,7 +80,8 @@ def _bind(values: "Values") -> str:
 def _spawn(values: "Values") -> str:
     new = f"in new {', '.join(values['new'])} namespaces" if values["new"] else ""
     join = ", ".join(f"{type_} {path}" for type_, path in values["join"].items())
-    return "start ocipy-init " + "; ".join(part for part in (new, f"joining {join}" if join else "") if part)
+    parts = [new, f"joining {join}" if join else "", "in its cgroups" if values["tasks"] or values["unified"] else ""]
+    return "start ocipy-init " + "; ".join(part for part in parts if part)
 
 
 def _id_map(values: "Values") -> str:
@@ -119,7 +120,6 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "cgroup-write": lambda v: f"write {v['value']} to {v['path']}",
     "spawn": _spawn,
     "id-map": _id_map,
-    "cgroup-join": lambda v: f"move init into the cgroup ({len(v['paths'])} hierarchies)",
     "oom-score": lambda v: f"set oom_score_adj to {v['value']}",
     "run-hook": lambda v: f"run the {v['hook']} hook {v['path']} in the runtime's namespaces",
     "rlimit": lambda v: f"set {v['name']} to {_limit(v['soft'])}, hard {_limit(v['hard'])}",

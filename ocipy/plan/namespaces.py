@@ -33,8 +33,8 @@ class Namespaces:
         """Whether the container has a namespace of that type apart from the runtime's, new or joined."""
         return type_ in self.new or type_ in self.joined
 
-    def spawn(self) -> SetupOp:
-        """The step that makes the process.
+    def spawn(self, cgroup_paths: "dict[str, str]") -> SetupOp:
+        """The step that makes the process, in its cgroups from the first instruction on.
 
         A cgroup namespace isn't among the new ones: its root is the cgroup the process is in when it's made, so init
         makes it once it has been moved (cgroup_namespaces(7)).  Joined PID and time namespaces take effect for
@@ -51,6 +51,8 @@ class Namespaces:
             become_root=self.has("user"),
             wait_maps="user" in new,
             fork_again=only_children or bool(self.joined and new),
+            tasks=[f"{path}/tasks" for name, path in cgroup_paths.items() if name],
+            unified=cgroup_paths.get("", ""),
         )
 
 

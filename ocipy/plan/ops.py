@@ -29,9 +29,8 @@ class Kind:
 _RUNTIME_KINDS = (
     ("cgroup-create", "paths:- mount:- controllers:-"),
     ("cgroup-write", "path:- value:-"),
-    ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:-"),
+    ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- tasks:- unified:-"),
     ("id-map", "uid:- gid:- deny_setgroups:-"),
-    ("cgroup-join", "paths:-"),
     ("oom-score", "value:-"),
     ("run-hook", "hook:- number:- path:- args:- env:- timeout:-"),
     ("rlimit", "name:- resource:- soft:- hard:-"),
