@@ -18,4 +18,4 @@ STATUS = main(sys.argv[1:])
 sys.stdout.flush()
 sys.stderr.flush()
 # Taking the interpreter apart would cost 3 ms, and nothing is left to be done.
-posix._exit(STATUS)
+posix._exit(STATUS)  # noqa: SLF001

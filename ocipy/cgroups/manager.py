@@ -8,6 +8,7 @@ import fcntl
 import posix
 import time
 
+from ocipy.cgroups.paths import DEFAULT_PARENT
 from ocipy.errors import SyscallError
 
 TYPE_CHECKING = False
@@ -23,34 +24,42 @@ def create(paths: "Iterable[str]", root: str) -> None:
 
     ``root`` is the runtime's root directory, where the ledger lies.  Raises SyscallError.
     """
+    paths = list(paths)
+    for attempts_left in reversed(range(10)):
+        try:
+            _make(paths, root)
+            break
+        except FileNotFoundError as problem:
+            # Another container's end removed an ancestor we had just made or seen.
+            if not attempts_left:
+                raise _error("make the cgroup", problem, problem.filename) from problem
+        except OSError as problem:
+            raise _error("make the cgroup", problem, problem.filename) from problem
     for path in paths:
-        for attempt in range(10):
-            try:
-                _make(path, root)
-                break
-            except FileNotFoundError as problem:
-                # Another container's end removed the ancestor we just made or saw.
-                if attempt == 9:
-                    raise _error("make the cgroup", problem, path) from problem
-            except OSError as problem:
-                raise _error("make the cgroup", problem, path) from problem
         _fill_cpuset(path)
 
 
-def _make(path: str, root: str) -> None:
-    missing = []
-    at = path
-    while not _exists(at):
-        missing.append(at)
-        at = at.rpartition("/")[0]
-    if len(missing) > 1:
+def _make(paths: "list[str]", root: str) -> None:
+    chains = [_missing(path) for path in paths]
+    ancestors = [directory for chain in chains for directory in chain[1:]]
+    if ancestors:
         with _Ledger(root) as ledger:
-            ledger.add(missing[1:])
-    for directory in reversed(missing):
-        try:
-            posix.mkdir(directory, 0o755)
-        except FileExistsError:
-            continue
+            ledger.add(ancestors)
+    for chain in chains:
+        for directory in reversed(chain):
+            try:
+                posix.mkdir(directory, 0o755)
+            except FileExistsError:
+                continue
+
+
+def _missing(path: str) -> "list[str]":
+    """The path, if it doesn't exist, and its ancestors that don't, deepest first."""
+    missing = []
+    while not _exists(path):
+        missing.append(path)
+        path = path.rpartition("/")[0]
+    return missing
 
 
 def _fill_cpuset(path: str) -> None:
@@ -137,12 +146,27 @@ def remove(paths: "Iterable[str]", root: str) -> None:
     """
     paths = list(paths)
     for path in paths:
-        for directory in reversed(_tree(path)):
-            _remove_one(directory)
+        try:
+            posix.rmdir(path)
+        except OSError:
+            # Not there, or not empty: children that the container made, or a process on its way out.
+            for directory in reversed(_tree(path)):
+                _remove_one(directory)
     if _exists(f"{root}/{_LEDGER}"):
         with _Ledger(root) as ledger:
             for path in paths:
                 ledger.prune(path.rpartition("/")[0])
+    for path in paths:
+        _remove_default_parent(path.rpartition("/")[0])
+
+
+def _remove_default_parent(directory: str) -> None:
+    """The parent of all containers without a cgroupsPath is ours by its name, whichever root directory made it."""
+    if directory.rpartition("/")[2] == DEFAULT_PARENT:
+        try:
+            posix.rmdir(directory)
+        except OSError:
+            return  # in use, or gone
 
 
 def _remove_one(directory: str) -> None:
@@ -182,13 +206,15 @@ class _Ledger:
         self._fd = posix.open(self._path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         data = posix.pread(self._fd, 1 << 20, 0).decode("utf-8", "surrogateescape")
-        self._lines = data.splitlines()
+        self._before = data.splitlines()
+        self._lines = list(self._before)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        text = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "surrogateescape")
-        posix.ftruncate(self._fd, 0)
-        posix.pwrite(self._fd, text, 0)
+        if self._lines != self._before:
+            text = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "surrogateescape")
+            posix.ftruncate(self._fd, 0)
+            posix.pwrite(self._fd, text, 0)
         posix.close(self._fd)
 
     def add(self, directories: "Iterable[str]") -> None:

@@ -5,6 +5,8 @@ from the runtime's own cgroup.  Absent, it is ``/ocipy/ID``, or, for a rootless 
 it was delegated to, ``ID`` below its own cgroup.
 """
 
+DEFAULT_PARENT = "ocipy"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocipy.host import HostInfo
@@ -16,7 +18,7 @@ def container_paths(host: "HostInfo", cgroups_path: str, container_id: str) -> "
     A hybrid host's unified tree is among them: it has the ``cgroup.kill`` and the events that v1 lacks.
     """
     if not cgroups_path:
-        cgroups_path = container_id if host.rootless else f"/ocipy/{container_id}"
+        cgroups_path = container_id if host.rootless else f"/{DEFAULT_PARENT}/{container_id}"
     wanted = (*host.hierarchies, *((host.unified,) if host.unified else ()))
     return {each.name: each.mount + below(each.own, cgroups_path) for each in wanted}
 
