@@ -132,6 +132,8 @@ def _config(recipe: Recipe) -> Config:
     config["mounts"] += recipe.mounts
     process = config["process"]
     process["terminal"] = recipe.terminal
+    # They can't be raised without being inheritable as well, which the default has none of: a warning at every run.
+    del process["capabilities"]["ambient"]
     process["cwd"] = values.check_cwd(recipe.cwd)
     environment = {variable.partition("=")[0]: variable for variable in process["env"]}
     environment.update((values.check_env(variable).partition("=")[0], variable) for variable in recipe.env)
