@@ -42,8 +42,6 @@ def check_needed_namespaces(config: "dict[str, Any]") -> "Iterator[Fault]":
         ("/domainname", config.get("domainname"), "uts"),
         ("/linux/maskedPaths", linux["maskedPaths"], "mount"),
         ("/linux/readonlyPaths", linux["readonlyPaths"], "mount"),
-        ("/linux/uidMappings", linux["uidMappings"], "user"),
-        ("/linux/gidMappings", linux["gidMappings"], "user"),
         ("/linux/timeOffsets", linux["timeOffsets"], "time"),
         ("/linux/netDevices", linux["netDevices"], "network"),
     ):
@@ -53,25 +51,24 @@ def check_needed_namespaces(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 def check_id_mappings(config: "dict[str, Any]") -> "Iterator[Fault]":
     """user_namespaces(7): what the kernel takes as uid_map and gid_map; a new user namespace needs both."""
-    linux, path = config["linux"], namespaces_of(config).get("user")
+    linux = config["linux"]
+    if namespaces_of(config).get("user") != "":
+        return
     for name in ("uidMappings", "gidMappings"):
         pointer = f"/linux/{name}"
         yield from _check_ranges(linux[name], pointer)
-        if path == "" and not linux[name]:
+        if not linux[name]:
             example = '{"containerID": 0, "hostID": 100000, "size": 65536}'
             yield Fault("/linux", f"a new user namespace needs {name}, such as {example}")
-        elif path == "" and not maps(linux[name], 0):
+        elif not maps(linux[name], 0):
             yield Fault(pointer, "the container's id 0 is not mapped, which owns what the runtime makes")
-    process = config.get("process")
-    if process is None or path != "":
-        return
-    user = process["user"]
+    user = config.get("process", {}).get("user", {"uid": 0, "gid": 0, "additionalGids": ()})
     for pointer, number, name in (
         ("/process/user/uid", user["uid"], "uidMappings"),
         ("/process/user/gid", user["gid"], "gidMappings"),
         *((f"/process/user/additionalGids/{i}", gid, "gidMappings") for i, gid in enumerate(user["additionalGids"])),
     ):
-        if linux[name] and not maps(linux[name], number):
+        if number and linux[name] and not maps(linux[name], number):
             yield Fault(pointer, f"{number} is not mapped by linux.{name}")
 
 
@@ -259,12 +256,13 @@ def warn_paths(config: "dict[str, Any]") -> "Iterator[Fault]":
             yield Fault(pointer, f"{path!r} is not absolute, and taken as relative to /")
 
 
-def warn_joined_mappings(config: "dict[str, Any]") -> "Iterator[Fault]":
-    """containerd and CRI-O name both; the joined namespace has its mappings already."""
-    linux = config["linux"]
-    if namespaces_of(config).get("user") and (linux["uidMappings"] or linux["gidMappings"]):
-        name = "uidMappings" if linux["uidMappings"] else "gidMappings"
-        yield Fault(f"/linux/{name}", "the joined user namespace has its own mappings, these are ignored")
+def warn_unused_mappings(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """containerd and CRI-O give mappings with the namespace to join, which has its own; runc ignores them too."""
+    linux, path = config["linux"], namespaces_of(config).get("user")
+    for name in ("uidMappings", "gidMappings"):
+        if linux[name] and path != "":
+            why = "the joined user namespace has its own" if path else "there is no user namespace"
+            yield Fault(f"/linux/{name}", f"ignored, for {why}")
 
 
 def warn_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -293,4 +291,4 @@ LINUX_CHECKS: "tuple[Check, ...]" = (
     check_sysctls, check_devices, check_device_rules, check_resources, check_net_devices, check_intel_rdt,
     check_personality, check_memory_policy,
 )  # fmt: skip
-LINUX_WARNINGS: "tuple[Check, ...]" = (warn_paths, warn_joined_mappings, warn_resources, warn_personality)
+LINUX_WARNINGS: "tuple[Check, ...]" = (warn_paths, warn_unused_mappings, warn_resources, warn_personality)
