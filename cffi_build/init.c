@@ -69,10 +69,10 @@ static void handle_signals(void (*handler)(int)) {
 
 int op_wait_start(struct init *init, struct reader *in) {
   (void)in;
-  close(init->sync_fd);
-  /* From here on the container outlives the runtime that made it. */
-  prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
   handle_signals(die_of);
+  /* From here on the container outlives the runtime that made it, which may end as soon as the socket is closed. */
+  prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+  close(init->sync_fd);
   int fd;
   while ((fd = accept4(init->listen_fd, NULL, NULL, SOCK_CLOEXEC)) < 0 && errno == EINTR) continue;
   if (fd < 0 || wait_go(fd) < 0) _exit(SETUP_FAILED);

@@ -23,4 +23,5 @@ struct ocipy_spawn {
 int ocipy_spawn(const struct ocipy_spawn *spawn);
 int ocipy_signalfd(void);
 int ocipy_unblock_signals(void);
+int ocipy_attach_device_filter(int cgroup_fd, const char *instructions, int count);
 int ocipy_prlimit(int pid, int resource, uint64_t soft, uint64_t hard);

@@ -26,6 +26,20 @@ def _cgroup_write(spawn: "Spawn", op: SetupOp) -> None:
     manager.write(op.values["path"], op.values["value"])
 
 
+def _device_filter(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy._shim import lib
+
+    del spawn
+    path, program = op.values["path"], op.values["program"]
+    fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    try:
+        done = lib.ocipy_attach_device_filter(fd, program, len(program) // 8)
+    finally:
+        posix.close(fd)
+    if done < 0:
+        raise OSError(-done, f"bpf BPF_CGROUP_DEVICE {path}")
+
+
 def _rlimit(spawn: "Spawn", op: SetupOp) -> None:
     from ocipy._shim import lib
 
@@ -94,6 +108,7 @@ def _exists(path: str) -> bool:
 ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "cgroup-create": _cgroup_create,
     "cgroup-write": _cgroup_write,
+    "device-filter": _device_filter,
     "id-map": _id_map,
     "oom-score": _oom_score,
     "rlimit": _rlimit,

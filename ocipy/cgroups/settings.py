@@ -30,18 +30,3 @@ def no_controller(pointer: str, controller: str, hint: str) -> StepError:
     return StepError(
         dotted(pointer), f"the {controller} controller is not available on this host", 0, hint, -1, pointer
     )
-
-
-def device_rule(rule: "dict[str, object]") -> str:
-    """A rule of ``resources.devices`` as devices.allow and devices.deny take it (cgroup v1, devices controller)."""
-    if rule["type"] == "a":
-        return "a"
-    numbers = ":".join("*" if rule[part] == -1 else str(rule[part]) for part in ("major", "minor"))
-    return f"{rule['type']} {numbers} {rule['access']}"
-
-
-# config-linux.md, Default Devices: always there, whatever the rules before say; and any node may be made (not opened).
-DEFAULT_DEVICE_RULES = (
-    "c *:* m", "b *:* m",
-    "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
-)  # fmt: skip

@@ -4,7 +4,8 @@ File names: Documentation/admin-guide/cgroup-v1 of the kernel.  An engine's 0 fo
 means "not set".
 """
 
-from ocipy.cgroups.settings import DEFAULT_DEVICE_RULES, Setting, device_rule, no_controller
+from ocipy.cgroups.devices import DEFAULT_RULES, DENY_ALL, configured_rules
+from ocipy.cgroups.settings import Setting, no_controller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,12 +77,16 @@ def _one(paths: "dict[str, str]", controller: str, file: str, pointer: str, valu
     raise no_controller(pointer, controller, _HINT)
 
 
-def _devices(rules: "list[dict[str, Any]]", paths: "dict[str, str]") -> "Iterator[Setting]":
-    """The rules in order; after them the default devices, which a "deny all" must not take away."""
-    if not rules:
+def _devices(entries: "list[dict[str, Any]]", paths: "dict[str, str]") -> "Iterator[Setting]":
+    """Deny all, then the rules in order, then the default devices."""
+    pointer = "/linux/resources/devices"
+    if not entries and not any("devices" in name.split(",") for name in paths):
         return
-    for number, rule in enumerate(rules):
-        pointer = f"/linux/resources/devices/{number}"
-        yield _one(paths, "devices", "devices.allow" if rule["allow"] else "devices.deny", pointer, device_rule(rule))
-    for text in DEFAULT_DEVICE_RULES:
-        yield _one(paths, "devices", "devices.allow", "/linux/resources/devices", text)
+    yield _one(paths, "devices", "devices.deny", pointer, DENY_ALL.line())
+    for number, rule in enumerate(configured_rules(entries)):
+        if number == 0 and rule is DENY_ALL:
+            continue
+        file = "devices.allow" if rule.allow else "devices.deny"
+        yield _one(paths, "devices", file, f"{pointer}/{number}", rule.line())
+    for rule in DEFAULT_RULES:
+        yield _one(paths, "devices", "devices.allow", pointer, rule.line())

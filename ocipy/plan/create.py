@@ -1,6 +1,6 @@
 """``create``: the config compiled into one ordered list of steps.  Read it top to bottom: that is what happens."""
 
-from ocipy.cgroups import v1, v2
+from ocipy.cgroups import devices, v1, v2
 from ocipy.cgroups.paths import container_paths, is_systemd_path
 from ocipy.errors import StepError
 from ocipy.plan import hooks, process, rootfs
@@ -100,6 +100,10 @@ def _cgroups(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]")
     yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
     for setting in settings:
         yield SetupOp("cgroup-write", setting.pointer, path=setting.path, value=setting.value)
+    if not v1_paths:
+        rules = [*devices.configured_rules(linux["resources"]["devices"]), *devices.DEFAULT_RULES]
+        program = devices.device_program(rules)
+        yield SetupOp("device-filter", "/linux/resources/devices", path=paths[""], program=program)
 
 
 def hook_state(config: "dict[str, Any]", options: "CreateOptions") -> "dict[str, Any]":

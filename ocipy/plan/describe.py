@@ -118,6 +118,7 @@ def _limit(value: int) -> str:
 _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "cgroup-create": lambda v: "make the cgroup " + ", ".join(sorted(v["paths"].values())),
     "cgroup-write": lambda v: f"write {v['value']} to {v['path']}",
+    "device-filter": lambda v: f"attach a device filter to {v['path']} ({len(v['program']) // 8} instructions)",
     "spawn": _spawn,
     "id-map": _id_map,
     "oom-score": lambda v: f"set oom_score_adj to {v['value']}",

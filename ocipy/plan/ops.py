@@ -29,6 +29,7 @@ class Kind:
 _RUNTIME_KINDS = (
     ("cgroup-create", "paths:- mount:- controllers:-"),
     ("cgroup-write", "path:- value:-"),
+    ("device-filter", "path:- program:-"),
     ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- tasks:- unified:-"),
     ("id-map", "uid:- gid:- deny_setgroups:-"),
     ("oom-score", "value:-"),

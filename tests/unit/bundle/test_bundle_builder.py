@@ -18,6 +18,7 @@ def test_the_defaults_are_runcs_but_for_what_a_runnable_bundle_needs(make, rootf
     expected["annotations"] = {"org.ocipy.bundle": "1"}
     expected["hostname"] = "ocipy"
     expected["process"]["terminal"] = False
+    del expected["process"]["capabilities"]["ambient"]
     expected["root"] = {"path": rootfs, "readonly": False}
     assert make() == expected
 
