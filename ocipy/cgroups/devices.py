@@ -51,7 +51,7 @@ DEFAULT_RULES = (
 
 
 def configured_rules(entries: "list[dict[str, Any]]") -> "list[DeviceRule]":
-    """The config's own rules.  A rule for all types is one for all devices, whatever numbers it gives (as v1 has it)."""
+    """The config's own rules; one for all types is one for all devices, whatever numbers it gives (as v1 has it)."""
     rules = []
     for entry in entries:
         if entry["type"] == "a":
