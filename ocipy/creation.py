@@ -5,6 +5,7 @@ import posix
 
 from ocipy import host as host_info
 from ocipy import log
+from ocipy.cgroups import manager
 from ocipy.errors import OcipyError, StepError, SyscallError, UsageError
 from ocipy.plan.create import create as compile_plan
 from ocipy.plan.options import CreateOptions
@@ -55,9 +56,11 @@ def create(
     one to connect to; ``fault`` is for tests (see ``Spawn.run``).  On any failure everything made is undone.
     """
     state_dir.make_root()
+    state_dir.refuse_used()
     config, host, plan = prepare(options, state_dir.root)
     _check_terminal(plan.console, console, console_socket)
     _check_rootfs(config, options.bundle)
+    _check_cgroups(plan.cgroup_paths)
     state = _initial_state(config, host, plan, options)
     state_dir.create()
     run: Spawn | None = None
@@ -116,6 +119,17 @@ def _check_rootfs(config: "dict[str, Any]", bundle: str) -> None:
     except OSError as problem:
         hint = "root.path names the root filesystem, relative to the bundle"
         raise StepError(f"root.path ({path})", "open", problem.errno or 0, hint, -1, "/root/path") from None
+
+
+def _check_cgroups(paths: "dict[str, str]") -> None:
+    """Refuse a cgroup that is in use: its processes would be under the container's limits, and be killed with it."""
+    for path in paths.values():
+        count = len(manager.processes([path]))
+        if count:
+            hint = "a container needs a cgroup of its own"
+            raise StepError(
+                "linux.cgroupsPath", f"{path} is in use: processes in it: {count}", 0, hint, -1, "/linux/cgroupsPath"
+            )
 
 
 def _initial_state(

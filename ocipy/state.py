@@ -68,10 +68,18 @@ class StateDir:
         try:
             posix.mkdir(self.path, 0o700)
         except FileExistsError:
-            raise StateError(f"container with id exists already: {self.container_id}") from None
+            raise self._used() from None
         except OSError as problem:
             raise SyscallError("make the state directory", problem.errno or 0, self.path) from None
         self.lock()
+
+    def refuse_used(self) -> None:
+        """Raise StateError when the id is in use, which is to be said before anything else that is wrong."""
+        if self.exists():
+            raise self._used()
+
+    def _used(self) -> StateError:
+        return StateError(f"container with id exists already: {self.container_id}")
 
     def lock(self) -> None:
         """Wait for the lock.  Raises NotFoundError when there is no such container (any more)."""
@@ -99,7 +107,7 @@ class StateDir:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look must not see each other
         except BlockingIOError:
             return True
         finally:

@@ -1,5 +1,6 @@
 """What system tests share: the command under test with a private root directory, bundles for it, and what is left."""
 
+import itertools
 import json
 import os
 import select
@@ -83,7 +84,7 @@ class Runtime:
         self.root = directory / "root"
         self.name = name
         self._created = []
-        self._count = 0
+        self._count = itertools.count(1)  # next() is atomic: tests call from several threads
 
     def __call__(self, *argv, status=None, **options):
         """Run ``ocipy --root ROOT ARGV``; the finished process, with text.  ``status`` is the exit status expected.
@@ -94,11 +95,11 @@ class Runtime:
 
     def execute(self, *command, status=None, **options):
         """As a call, with the whole command line given."""
-        self._count += 1
-        out, err = (self.directory / f"std{name}-{self._count}" for name in ("out", "err"))
-        options = {"stdin": subprocess.DEVNULL, "timeout": 60, "check": False} | options
+        number = next(self._count)
+        out, err = (self.directory / f"std{name}-{number}" for name in ("out", "err"))
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            done = subprocess.run(command, **({"stdout": stdout, "stderr": stderr} | options))
+            usual = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
+            done = subprocess.run(command, check=False, **(usual | options))
         done.stdout = done.stdout or out.read_text(errors="replace")
         done.stderr = done.stderr or err.read_text(errors="replace")
         done.output = out  # what a container that lives on prints later
@@ -117,8 +118,7 @@ class Runtime:
 
     def new_id(self):
         """An id nobody else uses."""
-        self._count += 1
-        return f"{self.name}-{self._count}"
+        return f"{self.name}-{next(self._count)}"
 
     def expect(self, container_id):
         """Have the container deleted by force when the test is over."""
