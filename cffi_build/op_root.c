@@ -107,10 +107,12 @@ int op_domainname(struct init *init, struct reader *in) {
 /* Written through the verified procfs of the host: the values are those of init's own namespaces all the same. */
 int op_sysctl(struct init *init, struct reader *in) {
   const char *path = read_string(in), *value = read_string(in);
+  char shown[256] = "/proc/";
+  text_add(shown, sizeof shown, path);
   int fd = openat(init->proc_fd, path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return failed(init, "open /proc/", path);
+  if (fd < 0) return failed(init, "open", shown);
   ssize_t written = write(fd, value, strlen(value));
-  if (written < 0) failed(init, "write /proc/", path);
+  if (written < 0) failed(init, "write to", shown);
   int error = errno;
   close(fd);
   errno = error;

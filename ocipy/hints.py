@@ -32,5 +32,6 @@ HINTS = (
     ("user", "EPERM", "setgroups", "setgroups is denied in this user namespace; drop additionalGids"),
     ("spawn", "EPERM", "", "this user may not make these namespaces: see sysctl user.max_*_namespaces, AppArmor"),
     ("spawn", "ENOSPC", "", "the limit of namespaces is reached: see sysctl user.max_*_namespaces"),
+    ("spawn", "EINVAL", "setns", "the path is no namespace of that type"),
     ("spawn", "EINVAL", "", "the kernel doesn't have one of the namespaces"),
 )

@@ -8,7 +8,7 @@ from ocipy import log
 from ocipy.errors import OcipyError, StepError, SyscallError
 from ocipy.failures import step_error, step_warning
 from ocipy.init_program import sealed_program
-from ocipy.plan.encode import encode
+from ocipy.plan.encode import WITHIN_SPAWN, encode
 from ocipy.plan.namespaces import CLONE_FLAGS
 from ocipy.plan.ops import INIT, Plan, SetupOp
 from ocipy.runtime_steps import ACTIONS
@@ -73,7 +73,7 @@ class Spawn:
         return self.pid
 
     def _do(self, index: int, op: SetupOp, fault: "tuple[int, int] | None") -> None:
-        if self._needs_barrier and not self._at_barrier and op.name != "id-map":
+        if self._needs_barrier and not self._at_barrier and op.name not in WITHIN_SPAWN:
             self._receive_until(b"B")
             self._at_barrier = True
         try:
@@ -152,6 +152,7 @@ class Spawn:
 
     def _adopt(self, go_between: int) -> None:
         """The go-between of a second clone ends once it has told the pid of the process it left us."""
+        self.pid = 0
         try:
             self.pid = self._receive_until(b"P")
         finally:

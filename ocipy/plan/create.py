@@ -50,8 +50,8 @@ def _ops(
 
     yield from _cgroups(linux, host, paths)
     yield namespaces.spawn(paths)
-    yield from rlimits(user_process["rlimits"])
     if "oomScoreAdj" in user_process:
+        # Before the id maps let the process go on: ocipy-init isn't dumpable, and so its files are the host root's.
         yield SetupOp("oom-score", "/process/oomScoreAdj", value=user_process["oomScoreAdj"])
     if "user" in namespaces.new:
         yield id_map(linux, host.rootless)
@@ -77,6 +77,8 @@ def _ops(
             yield SetupOp(name, f"/{name}", name=config[name])
     if not options.no_new_keyring:
         yield SetupOp("keyring", "", name=f"_ses.{options.container_id}")
+    # The limits are for the program, not for the work above; after a change of user, setting them takes privileges.
+    yield from rlimits(user_process["rlimits"])
     set_groups = not host.rootless or bool(user_process["user"]["additionalGids"])
     yield from process.credentials(user_process, options.seccomp, options.preserve_fds, set_groups, warnings)
 

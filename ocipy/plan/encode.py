@@ -15,8 +15,8 @@ MAGIC = 0x5049434F
 VERSION = 1
 FLAG_FAULT = 1
 
-# Done while the new process still waits for its id maps, before ocipy-init runs: no barrier goes before it.
-_WITHIN_SPAWN = ("spawn", "id-map")
+# Done while the new process may still wait for its id maps, before ocipy-init runs: no barrier goes before them.
+WITHIN_SPAWN = ("spawn", "oom-score", "id-map")
 
 
 def encode(plan: Plan, fault: "tuple[int, int] | None" = None) -> bytes:
@@ -31,7 +31,7 @@ def encode(plan: Plan, fault: "tuple[int, int] | None" = None) -> bytes:
             error = fault[1] if fault and fault[0] == index else 0
             body.append(_encode_op(op, index, error))
             at_barrier = False
-        elif not at_barrier and op.name not in _WITHIN_SPAWN and index > plan.spawn_index():
+        elif not at_barrier and op.name not in WITHIN_SPAWN and index > plan.spawn_index():
             body.append(_encode_op(SetupOp("barrier", op.pointer), index, 0))
             at_barrier = True
     payload = b"".join(body)

@@ -4,6 +4,8 @@ from ocipy.plan.devices import devices
 from ocipy.plan.mount_options import PROPAGATION
 from ocipy.plan.mounts import MountContext, brings_own_dev, mounts, mounts_readonly_dev
 from ocipy.plan.ops import SetupOp
+from ocipy.pointers import escape
+from ocipy.spec.checks_linux import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +36,7 @@ def protect(config: "dict[str, Any]") -> "Iterator[SetupOp]":
     """Kernel settings, then what may not be seen or written; last the root itself."""
     linux = config["linux"]
     for name, value in linux["sysctl"].items():
-        # Dots and slashes separate alike; with a slash in the name, its dots are part of an interface's name.
-        path = name if "/" in name else name.replace(".", "/")
-        escaped = name.replace("~", "~0").replace("/", "~1")
-        yield SetupOp("sysctl", f"/linux/sysctl/{escaped}", path=f"sys/{path}", value=value)
+        yield SetupOp("sysctl", f"/linux/sysctl/{escape(name)}", path=f"sys/{sysctl_path(name)}", value=value)
     for number, path in enumerate(linux["readonlyPaths"]):
         yield SetupOp("readonly-path", f"/linux/readonlyPaths/{number}", path=path)
     for number, path in enumerate(linux["maskedPaths"]):
