@@ -60,7 +60,9 @@ int op_user(struct init *init, struct reader *in) {
   uint64_t set_groups = read_number(in);
   /* The capabilities to keep are chosen by the next op; without this, leaving uid 0 clears them all. */
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return failed(init, "prctl", "PR_SET_KEEPCAPS");
-  if (set_groups && syscall(SYS_setgroups, groups.length / sizeof(uint32_t), groups.data) < 0)
+  /* EPERM: the joined user namespace denies setgroups for good (user_namespaces(7)); nothing is lost if none are asked. */
+  if (set_groups && syscall(SYS_setgroups, groups.length / sizeof(uint32_t), groups.data) < 0 &&
+      (errno != EPERM || groups.length))
     return failed(init, "setgroups", "");
   if (setresgid(gid, gid, gid) < 0) return failed(init, "setresgid", "");
   if (setresuid(uid, uid, uid) < 0) return failed(init, "setresuid", "");
@@ -133,7 +135,10 @@ static int check_program(const char *path) {
   struct stat status;
   if (stat(path, &status) < 0) return errno;
   if (!S_ISREG(status.st_mode)) return EACCES;
-  return access(path, X_OK) < 0 ? errno : 0;
+  /* faccessat2(2) (5.8) goes by the effective capabilities, as execve does; access(2) ignores those of a user. */
+  long done = syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+  if (done < 0 && errno == ENOSYS) done = access(path, X_OK);
+  return done < 0 ? errno : 0;
 }
 
 static int search_path(struct init *init, const char *name, const char *directories) {
