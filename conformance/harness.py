@@ -18,7 +18,7 @@ Config = dict[str, Any]
 
 
 class Case:
-    """One sentence of the spec as a test: ``section`` is the document and anchor, ``says`` the sentence in our words."""
+    """One sentence of the spec: ``section`` is its document and anchor, ``says`` the sentence in our words."""
 
     def __init__(self, section: str, level: str, says: str, run: "Callable[[Runtime], None]") -> None:
         self.section = section
@@ -40,7 +40,7 @@ def case(section: str, level: str, says: str) -> "Callable[[Callable[[Runtime], 
     return register
 
 
-class Failed(Exception):  # noqa: N818  # the verdict, not a fault of the suite's
+class Failed(Exception):
     """The runtime doesn't do what the sentence says."""
 
 
@@ -60,7 +60,7 @@ def minimal_config() -> Config:
             "args": ["true"],
             "env": ["PATH=/bin"],
             "cwd": "/",
-            "capabilities": {name: capabilities for name in ("bounding", "effective", "permitted")},
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
         },
         "root": {"path": "rootfs", "readonly": False},
         "hostname": "conformance",

@@ -8,6 +8,6 @@ from conformance.harness import CASES
 pytestmark = [pytest.mark.root, pytest.mark.tool("busybox")]
 
 
-@pytest.mark.parametrize(("number", "case"), enumerate(CASES), ids=lambda value: getattr(value, "says", None))
+@pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=lambda value: getattr(value, "says", None))
 def test_case(number, case, subreaper):
     assert run_case(str(DEFAULT), number, case) == ""
