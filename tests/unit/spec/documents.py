@@ -277,6 +277,43 @@ def containers(value: object):
             yield from containers(member)
 
 
+def leaves(value: object, path: tuple = ()):
+    """The path of every string and number in ``value``."""
+    if isinstance(value, (dict, list)):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from leaves(value[key], (*path, key))
+    elif not isinstance(value, bool):
+        yield path
+
+
+def substituted(document: dict, further: tuple = ()):
+    """``document`` with each of its strings and numbers replaced by each value of that type, one at a time.
+
+    To be quick, each document has hardly more than what leads to that one place.
+    """
+    for path in leaves(document):
+        kind = str if isinstance(at(document, path), str) else int
+        for value in (*VALUES, *(further if kind is str else ())):
+            if type(value) is kind:
+                yield sliced(document, path, value)
+
+
+def at(value: object, path: tuple) -> object:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def sliced(value: object, path: tuple, leaf: object) -> object:
+    """What leads to ``path``, where ``leaf`` is, and the required members beside it."""
+    if not path:
+        return leaf
+    if isinstance(value, list):
+        return [sliced(value[path[0]], path[1:], leaf)]
+    kept = {name: member for name, member in value.items() if name in REQUIRED}
+    return {**kept, path[0]: sliced(value[path[0]], path[1:], leaf)}
+
+
 def without_null(value: object) -> object:
     """As jsontext.loads reads a document: members that are null are absent."""
     if isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections import Counter
 
 import pytest
 from jsonschema import Draft4Validator
@@ -9,7 +10,7 @@ from jsonschema import Draft4Validator
 from ocipy.errors import ConfigError
 from ocipy.spec import jsontext, validate
 
-from .documents import FEATURES, FULL, OFFICIAL, STATE, containers, examples, mutated, without_null
+from .documents import FEATURES, FULL, OFFICIAL, STATE, containers, examples, mutated, substituted, without_null
 
 pytestmark = pytest.mark.skipif(not OFFICIAL.is_dir(), reason=f"the spec's schema files are not in {OFFICIAL}")
 
@@ -20,6 +21,9 @@ EXAMPLES = sorted(OFFICIAL.glob("test/*/*/*.json"))
 OTHER_EXAMPLES = {
     "config/bad/freebsd-vnet-disable.json": "the section of another platform is not looked into",
 }
+
+
+OTHER_PLATFORMS = ("windows", "solaris", "vm", "zos", "freebsd")
 
 
 def odd_keys_hold_strings(document):
@@ -67,7 +71,7 @@ def all_file_modes(document):
 
 def other_platforms(document):
     """Wider: not run here, so not looked into."""
-    for name in ("windows", "solaris", "vm", "zos", "freebsd"):
+    for name in OTHER_PLATFORMS:
         if isinstance(document.get(name), dict):
             document[name] = {"hypervisor": {"path": "/x"}, "kernel": {"path": "/x"}, "layerFolders": ["x"]}
 
@@ -130,6 +134,42 @@ def test_mutations_get_the_same_verdict(kind):
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
+def test_every_place_takes_the_same_values(kind):
+    ours, theirs = validate.validator_of(kind), official_validator(kind)
+    for example in substituted(DOCUMENTS[kind]):
+        adjusted = copy.deepcopy(example)
+        for adjust in DIFFERENCES:
+            adjust(adjusted)
+        verdict = ours.is_valid(example)
+        assert verdict == theirs.is_valid(adjusted), f"ours {verdict}: {json.dumps(example)}"
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_the_enums_are_the_same(kind):
+    ours, theirs = Counter(), Counter()
+    for found, schema in ((ours, validate.schema_of(kind)), (theirs, official_validator(kind).schema)):
+        # Both walk from the root, so that only what is referred to counts, each enum as often as it is.
+        count_enums(schema, schema, found)
+    wider = {("private", "shared", "slave", "unbindable"): 1} if kind == "config" else {}
+    assert theirs - ours == Counter(wider)
+
+
+def count_enums(schema, node, found):
+    if "$ref" in node:
+        target = schema
+        for token in node["$ref"].split("/")[1:]:
+            target = target[token]
+        count_enums(schema, target, found)
+    if "enum" in node:
+        found[tuple(sorted(node["enum"]))] += 1
+    members = {name: member for name, member in node.get("properties", {}).items() if name not in OTHER_PLATFORMS}
+    inner = [*members.values(), *node.get("allOf", ()), *node.get("anyOf", ())]
+    inner += [node[key] for key in ("items", "additionalProperties") if isinstance(node.get(key), dict)]
+    for child in inner:
+        count_enums(schema, child, found)
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
 def test_the_full_documents_are_good(kind):
     assert official_validator(kind).is_valid(without_others(DOCUMENTS[kind]))
 
@@ -145,7 +185,10 @@ def without_others(document):
     [
         (odd_keys_hold_strings, {"annotations": {"": 1}}, False),
         (patterns_end_at_the_end, {"linux": {"devices": [{"type": "c\n", "path": "/a"}]}}, False),
-        (more_propagations, {"linux": {"rootfsPropagation": "rslave"}}, True),
+        *(
+            (more_propagations, {"linux": {"rootfsPropagation": name}}, True)
+            for name in ("", "rprivate", "rshared", "rslave", "runbindable")
+        ),
         (all_file_modes, {"linux": {"devices": [{"type": "c", "path": "/a", "fileMode": 8630}]}}, True),
         (other_platforms, {"windows": {}}, True),
     ],

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from ocipy.spec import validate
 
-from .documents import CHECKOUT, FEATURES, FULL, MINIMAL, SCHEMAS, STATE, containers, examples, mutated
+from .documents import CHECKOUT, FEATURES, FULL, MINIMAL, SCHEMAS, STATE, containers, examples, mutated, substituted
 
 _spec = importlib.util.spec_from_file_location("gen_schema", CHECKOUT / "cffi_build" / "gen_schema.py")
 gen_schema = importlib.util.module_from_spec(_spec)
@@ -36,6 +36,11 @@ KINDS = {
 def test_the_package_has_the_checker_of_these_schemas():
     built = CHECKOUT / "ocipy" / "spec" / "schema.py"
     assert built.read_text("utf-8") == gen_schema.generate(SCHEMAS), "run make build"
+
+
+def test_the_package_has_these_schemas():
+    for path in sorted((CHECKOUT / "ocipy" / "schemas").glob("*.json")):
+        assert path.read_bytes() == (SCHEMAS / path.name).read_bytes(), "run make build"
 
 
 def test_the_checker_imports_nothing():
@@ -72,6 +77,24 @@ def test_the_checker_and_jsonschema_agree(kind):
         assert verdict == validator.is_valid(example), f"seed {seed}: {json.dumps(example)}"
         verdicts[verdict] += 1
     assert min(verdicts.values()) > sum(verdicts.values()) / 10, f"one-sided examples: {verdicts}"
+
+
+def enumerated(kind):
+    """All strings that some enum of the schema takes."""
+    return tuple({value for node in validate.schema_of(kind)["$defs"].values() for value in enum_values(node)})
+
+
+def enum_values(node):
+    for _, inner in nodes(node):
+        yield from inner.get("enum", ())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_checker_and_jsonschema_agree_at_every_place(kind):
+    check, document = KINDS[kind]
+    validator = validate.validator_of(kind)
+    for example in substituted(document, enumerated(kind)[:5]):
+        assert check(example) == validator.is_valid(example), json.dumps(example)
 
 
 def test_every_single_fault_is_seen():
