@@ -170,11 +170,10 @@ class Container:
         """
         found = self._dir().read()
         pid, start_time = found["init_process_pid"], found["init_process_start"]
-        try:
-            return exit_status(posix.waitpid(pid, 0)[1])
-        except ChildProcessError:
+        status = destruction.reap(pid, start_time)
+        if status is None:
             destruction.wait_end(pid, start_time)
-            return None
+        return status
 
     def delete(self, *, force: bool = False) -> None:
         """Remove the container and all that was made for it; a created one is killed first (as runc does).

@@ -4,10 +4,9 @@ import _signal
 import posix
 import select
 
-from ocipy import log
 from ocipy.cgroups import manager
 from ocipy.errors import StateError, SyscallError
-from ocipy.state import StateDir, hook_document, is_alive
+from ocipy.state import StateDir, hook_document, is_alive, process_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +67,30 @@ def kill_process(pid: int, start_time: int) -> None:
     """Kill that very process, wait until it has ended, and reap it if it is a child of ours."""
     if send_signal(pid, start_time, SIGKILL) and not wait_end(pid, start_time, _KILL_TIMEOUT):
         raise StateError(f"process {pid} doesn't end after SIGKILL")
+    reap(pid, start_time, posix.WNOHANG)
+
+
+def reap(pid: int, start_time: int, flags: int = 0) -> "int | None":
+    """Wait for that very process, if it is a child of ours: its exit status, 128+n if signal n ended it.
+
+    None: it is another's child, was reaped before, or, with WNOHANG in ``flags``, still runs.
+    """
     try:
-        posix.waitpid(pid, posix.WNOHANG)
+        pidfd = posix.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    try:
+        stat = process_stat(pid)
+        if stat is None or stat.start_time != start_time:
+            return None
+        ended = posix.waitid(posix.P_PIDFD, pidfd, posix.WEXITED | flags)
     except ChildProcessError:
-        log.debug(f"process {pid} is reaped by its own parent")
+        return None
+    finally:
+        posix.close(pidfd)
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == posix.CLD_EXITED else 128 + ended.si_status
 
 
 def wait_end(pid: int, start_time: int, timeout: "int | None" = None) -> bool:

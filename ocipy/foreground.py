@@ -11,6 +11,7 @@ from _struct import unpack
 
 from ocipy.container import Container, absolute, exit_status
 from ocipy.errors import OcipyError, SyscallError, UsageError
+from ocipy.state import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: boo
                 from ocipy.terminal import Terminal
 
                 terminal = Terminal(receive_master(ours))
+            # container.pid would be 0 for a program that has ended by now, and its end be missed.
+            pid = StateDir(container.root, container.id).read()["init_process_pid"]
             container.start()
-            status = _Loop(container.pid, signals, terminal).run()
+            status = _Loop(pid, signals, terminal).run()
         except BaseException:
             container.delete(force=True)
             raise

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_IGNORED_BY_PYTHON = (13, 25)  # SIGPIPE, SIGXFSZ
 _MOST_OUTPUT = 4096  # bytes kept for the error message and the log
 
 
@@ -76,8 +77,17 @@ def _start(hook: "dict[str, Any]") -> "tuple[int, int, int]":
     )
     environment = dict(entry.partition("=")[::2] for entry in hook["env"])
     try:
-        # A process group of its own, so that a timeout ends what the hook started as well.
-        pid = posix.posix_spawn(hook["path"], hook["args"], environment, file_actions=actions, setpgroup=0)
+        # A process group of its own, so that a timeout ends what the hook started as well; and none of the signals
+        # blocked that `run` takes by signalfd, nor ignored that Python ignores.
+        pid = posix.posix_spawn(
+            hook["path"],
+            hook["args"],
+            environment,
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=_IGNORED_BY_PYTHON,
+        )
     except OSError:
         posix.close(stdin_write)
         posix.close(output_read)
