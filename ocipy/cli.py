@@ -33,26 +33,29 @@ COMMANDS = (
 
 
 class Settings:
-    """The global options, parsed: ``root`` ("" means the default), ``systemd_cgroup``, ``rootless``, ``debug``."""
+    """The global options, parsed: ``root`` ("" means the default), ``systemd_cgroup``, ``rootless`` (None: auto)."""
 
-    __slots__ = ("debug", "root", "rootless", "systemd_cgroup")
+    __slots__ = ("root", "rootless", "systemd_cgroup")
 
-    def __init__(
-        self, root: str = "", systemd_cgroup: bool = False, rootless: str = "auto", debug: bool = False
-    ) -> None:
+    def __init__(self, root: str = "", systemd_cgroup: bool = False, rootless: "bool | None" = None) -> None:
         self.root = root
         self.systemd_cgroup = systemd_cgroup
         self.rootless = rootless
-        self.debug = debug
+
+
+_ROOTLESS = {"true": True, "false": False, "auto": None}
 
 
 def main(argv: "Sequence[str]") -> int:
     """Run one command line; the value is the exit status.  Prints errors as the last line of stderr."""
     try:
-        return _dispatch(argv)
-    except OcipyError as problem:
-        _report(str(problem))
-        return problem.exit_status
+        try:
+            status = _dispatch(argv)
+        except OcipyError as problem:
+            _report(str(problem))
+            status = problem.exit_status
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:
         return 141  # 128 + SIGPIPE: who reads our output has gone
     except KeyboardInterrupt:
@@ -77,12 +80,10 @@ def _dispatch(argv: "Sequence[str]") -> int:
         print(help_text(command.USAGE, command.SUMMARY, command.OPTIONS))
         return 0
     status: int = command.run(parsed, settings)
-    sys.stdout.flush()
     return status
 
 
 def _settings(globals_: Parsed) -> Settings:
-
     form = globals_.text("log-format") or "text"
     if form not in ("text", "json"):
         raise UsageError(f"--log-format is text or json, not {form!r}")
@@ -92,9 +93,9 @@ def _settings(globals_: Parsed) -> Settings:
     except OSError as problem:
         raise UsageError(f"--log {path}: {problem.strerror}") from problem
     rootless = globals_.text("rootless") or "auto"
-    if rootless not in ("true", "false", "auto"):
+    if rootless not in _ROOTLESS:
         raise UsageError(f"--rootless is true, false or auto, not {rootless!r}")
-    return Settings(globals_.text("root"), globals_.flag("systemd-cgroup"), rootless, globals_.flag("debug"))
+    return Settings(globals_.text("root"), globals_.flag("systemd-cgroup"), _ROOTLESS[rootless])
 
 
 def _report(message: str) -> None:

@@ -44,6 +44,7 @@ class Container:
         no_new_keyring: bool = False,
         preserve_fds: int = 0,
         systemd_cgroup: bool = False,
+        rootless: "bool | None" = None,
     ) -> "Container":
         """Create the container: its init has all but run the program, and waits for ``start`` (runtime.md, Create).
 
@@ -63,6 +64,7 @@ class Container:
             no_new_keyring=no_new_keyring,
             preserve_fds=preserve_fds,
             systemd_cgroup=systemd_cgroup,
+            rootless=rootless,
         )
         state_dir = StateDir(container.root, container_id)
         creation.create(state_dir, options, console=console, console_socket=console_socket, pid_file=pid_file)

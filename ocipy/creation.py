@@ -29,7 +29,7 @@ def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], Ho
     config, warnings = read_checked(options.bundle)
     for warning in warnings:
         log.warning(str(warning))
-    host = host_info.probe()
+    host = host_info.probe(options.rootless)
     profile = config["linux"].get("seccomp")
     if profile is not None:
         from ocipy.seccomp import compile_filter
@@ -55,6 +55,7 @@ def create(
     ``console`` is a connected socket for the terminal's master (the caller's to close), ``console_socket`` the path of
     one to connect to; ``fault`` is for tests (see ``Spawn.run``).  On any failure everything made is undone.
     """
+    _check_preserved(options.preserve_fds)
     state_dir.make_root()
     state_dir.refuse_used()
     config, host, plan = prepare(options, state_dir.root)
@@ -102,6 +103,19 @@ def _undo(state_dir: StateDir, state: "dict[str, Any]", started: bool) -> None:
     except OcipyError as problem:
         # The first error is the one to report; what couldn't be undone is said in the log.
         log.warning(f"while undoing the failed create: {problem}")
+
+
+def _check_preserved(count: int) -> None:
+    """Only what was handed to us may go on to the container: all that the runtime opens itself is close-on-exec."""
+    if count < 0:
+        raise UsageError(f"--preserve-fds {count}: a count can't be negative")
+    for fd in range(3, 3 + count):
+        try:
+            passed = posix.get_inheritable(fd)
+        except OSError:
+            passed = False
+        if not passed:
+            raise UsageError(f"--preserve-fds {count}: file descriptor {fd} is not open, or not inheritable")
 
 
 def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:

@@ -31,12 +31,13 @@ class Hierarchy:
 class HostInfo:
     """The facts.
 
-    ``uid``, ``gid``: who the runtime is; ``user_namespace``: it runs inside one that isn't the host's;
+    ``uid``, ``gid``: who the runtime is; ``user_namespace``: it runs inside one that isn't the host's; ``rootless``: it
+    lacks root's rights over the host (an ordinary user, or root of a user namespace), unless the caller says otherwise;
     ``cgroup_mode``: ``"v1"``, ``"hybrid"`` (v1 with a unified tree beside it), ``"unified"`` (v2) or ``"none"``;
     ``hierarchies``: the v1 ones in mount order; ``unified``: the v2 one or None.
     """
 
-    __slots__ = ("cgroup_mode", "gid", "hierarchies", "uid", "unified", "user_namespace")
+    __slots__ = ("cgroup_mode", "gid", "hierarchies", "rootless", "uid", "unified", "user_namespace")
 
     def __init__(
         self,
@@ -45,9 +46,11 @@ class HostInfo:
         user_namespace: bool = False,
         hierarchies: "tuple[Hierarchy, ...]" = (),
         unified: "Hierarchy | None" = None,
+        rootless: "bool | None" = None,
     ) -> None:
         self.uid = uid
         self.gid = gid
+        self.rootless = (uid != 0 or user_namespace) if rootless is None else rootless
         self.user_namespace = user_namespace
         self.hierarchies = hierarchies
         self.unified = unified
@@ -56,18 +59,13 @@ class HostInfo:
         else:
             self.cgroup_mode = "unified" if unified else "none"
 
-    @property
-    def rootless(self) -> bool:
-        """Whether the runtime lacks root's rights over the host (an ordinary user, or root of a user namespace)."""
-        return self.uid != 0 or self.user_namespace
-
     def hierarchy(self, controller: str) -> "Hierarchy | None":
         """The v1 hierarchy that has the controller."""
         return next((each for each in self.hierarchies if controller in each.controllers), None)
 
 
-def probe() -> HostInfo:
-    """Look at this machine.  Raises OSError when /proc isn't mounted."""
+def probe(rootless: "bool | None" = None) -> HostInfo:
+    """Look at this machine; ``rootless`` None: find out.  Raises OSError when /proc isn't mounted."""
     own = dict(_own_cgroups(_read("/proc/self/cgroup")))
     hierarchies: list[Hierarchy] = []
     unified = None
@@ -79,7 +77,7 @@ def probe() -> HostInfo:
         elif all(each.name != name for each in hierarchies):
             hierarchies.append(Hierarchy(name, controllers, mount, relative))
     whole = _read("/proc/self/uid_map").split() == _WHOLE_RANGE
-    return HostInfo(posix.geteuid(), posix.getegid(), not whole, tuple(hierarchies), unified)
+    return HostInfo(posix.geteuid(), posix.getegid(), not whole, tuple(hierarchies), unified, rootless)
 
 
 def _own_cgroups(text: str) -> "Iterable[tuple[str, str]]":

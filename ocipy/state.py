@@ -21,11 +21,19 @@ _MOST_ID = 1024
 
 
 def default_root(uid: int) -> str:
-    """Where containers are kept: /run/ocipy, or ocipy below XDG_RUNTIME_DIR for an ordinary user."""
+    """Where containers are kept: /run/ocipy; for an ordinary user ocipy below XDG_RUNTIME_DIR, or /run/user/UID.
+
+    Raises UsageError when an ordinary user has neither: a directory any user could have made is no place for state.
+    """
     if uid == 0:
         return "/run/ocipy"
-    runtime_dir = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape")
-    return f"{runtime_dir or f'/tmp/ocipy-{uid}'}/ocipy"
+    directory = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape") or f"/run/user/{uid}"
+    try:
+        if posix.stat(directory).st_uid == uid:
+            return f"{directory}/ocipy"
+    except OSError:
+        pass
+    raise UsageError(f"{directory} is no directory of this user's: set XDG_RUNTIME_DIR, or give --root")
 
 
 def check_id(container_id: str) -> None:

@@ -32,6 +32,7 @@ def create_options(parsed: Parsed, settings: "Settings") -> "dict[str, Any]":
         "no_new_keyring": parsed.flag("no-new-keyring"),
         "preserve_fds": parsed.integer("preserve-fds") or 0,
         "systemd_cgroup": settings.systemd_cgroup,
+        "rootless": settings.rootless,
     }
 
 

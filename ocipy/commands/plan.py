@@ -39,6 +39,7 @@ def run(parsed: Parsed, settings: "Settings") -> int:
         no_new_keyring=parsed.flag("no-new-keyring"),
         preserve_fds=parsed.integer("preserve-fds") or 0,
         systemd_cgroup=settings.systemd_cgroup,
+        rootless=settings.rootless,
     )
     _, _, plan = prepare(options)
     print("\n".join(describe.lines(plan)) if form == "text" else dumps_pretty(describe.documents(plan)))

@@ -7,9 +7,12 @@ if TYPE_CHECKING:
 
 class CreateOptions:
     """``bundle`` is absolute; ``preserve_fds`` counts descriptors passed on after stdio; ``seccomp`` is the compiled
-    filter of ``linux.seccomp`` (None: none); the rest as runc's flags of the same names."""
+    filter of ``linux.seccomp`` (None: none), ``rootless`` None means: found out; the rest as runc's flags of the same
+    names."""
 
-    __slots__ = ("bundle", "container_id", "no_new_keyring", "no_pivot", "preserve_fds", "seccomp", "systemd_cgroup")
+    __slots__ = (
+        "bundle", "container_id", "no_new_keyring", "no_pivot", "preserve_fds", "rootless", "seccomp", "systemd_cgroup",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -21,6 +24,7 @@ class CreateOptions:
         preserve_fds: int = 0,
         systemd_cgroup: bool = False,
         seccomp: "Filter | None" = None,
+        rootless: "bool | None" = None,
     ) -> None:
         self.container_id = container_id
         self.bundle = bundle
@@ -29,3 +33,4 @@ class CreateOptions:
         self.preserve_fds = preserve_fds
         self.systemd_cgroup = systemd_cgroup
         self.seccomp = seccomp
+        self.rootless = rootless
