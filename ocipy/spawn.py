@@ -155,6 +155,12 @@ class Spawn:
         self.pid = 0
         try:
             self.pid = self._receive_until(b"P")
+        except StepError:
+            # The process may have failed before the go-between told of it: it is ours to reap all the same.
+            while packet := self._receive():
+                if packet[:1] == b"P":
+                    (self.pid,) = unpack_from("<I", packet, 1)
+            raise
         finally:
             posix.waitpid(go_between, 0)
 
