@@ -15,7 +15,5 @@ if sys.flags.no_site:
 from ocipy.cli import main
 
 STATUS = main(sys.argv[1:])
-sys.stdout.flush()
-sys.stderr.flush()
 # Taking the interpreter apart would cost 3 ms, and nothing is left to be done.
 posix._exit(STATUS)  # noqa: SLF001

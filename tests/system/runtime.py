@@ -64,6 +64,8 @@ class Bundles:
         config = default_config()
         config["process"]["terminal"] = False
         config["process"]["args"] = list(args) or ["true"]
+        # Which the default config asks for without the inheritable ones they need: a warning each time.
+        del config["process"]["capabilities"]["ambient"]
         config["linux"]["cgroupsPath"] = f"/{self.cgroup}/{path.name}"
         if own_rootfs:
             shutil.copytree(self.rootfs, path / "rootfs", symlinks=True)
