@@ -66,7 +66,7 @@ int op_device(struct init *init, struct reader *in) {
   uint64_t bind = read_number(in);
   dev_t number = makedev(major_number, minor_number);
   char buffer[4096];
-  if (bind) return bind_device(init, path, mode & S_IFMT, number);
+  if (bind && (mode & S_IFMT) != S_IFIFO) return bind_device(init, path, mode & S_IFMT, number);
   int parent = open_parent_in_root(init->root_fd, path, &name, buffer, sizeof buffer);
   if (parent < 0) return failed(init, "open the parent of", path);
   int done = mknodat(parent, name, mode, number);

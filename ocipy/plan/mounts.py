@@ -42,7 +42,7 @@ def mounts(entries: "list[dict[str, Any]]", context: MountContext) -> "Iterator[
         destination = "/" + entry["destination"].lstrip("/")
         if options.bind or entry["type"] == "bind":
             yield _bind(pointer, destination, entry, options, context.bundle)
-        elif entry["type"] == "cgroup" or entry["type"] == "cgroup2":
+        elif entry["type"] == "cgroup":
             yield from _cgroup(pointer, destination, options, context)
         else:
             yield _filesystem(pointer, destination, entry["type"], entry["source"], options)
@@ -121,8 +121,9 @@ def _cgroup(pointer: str, destination: str, options: MountOptions, context: Moun
                 one.data.insert(0, "none")
             yield _filesystem(pointer, f"{destination}/{name}", "cgroup", "cgroup", one)
         else:
-            # Without a namespace of its own the container sees its own cgroup, not the host's tree.
-            entry = {"source": context.cgroup_paths[hierarchy.name]}
+            # Without a namespace of its own the container sees its own cgroup (without one of those, the runtime's),
+            # not the host's tree.
+            entry = {"source": context.cgroup_paths.get(hierarchy.name, hierarchy.mount + hierarchy.own)}
             yield _bind(pointer, f"{destination}/{name}", entry, options, "")
         for controller in hierarchy.controllers if len(hierarchy.controllers) > 1 else ():
             yield SetupOp("symlink", pointer, path=f"{destination}/{controller}", target=name, replace=0)
