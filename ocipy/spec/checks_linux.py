@@ -40,6 +40,8 @@ def check_needed_namespaces(config: "dict[str, Any]") -> "Iterator[Fault]":
     for pointer, value, kind in (
         ("/hostname", config.get("hostname"), "uts"),
         ("/domainname", config.get("domainname"), "uts"),
+        ("/mounts", config["mounts"], "mount"),
+        ("/root/readonly", config.get("root", {}).get("readonly"), "mount"),
         ("/linux/maskedPaths", linux["maskedPaths"], "mount"),
         ("/linux/readonlyPaths", linux["readonlyPaths"], "mount"),
         ("/linux/timeOffsets", linux["timeOffsets"], "time"),

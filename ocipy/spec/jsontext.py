@@ -36,7 +36,8 @@ def loads(data: bytes, path: str) -> object:
         value, end = _scan(text, 0)
         if end == len(text):
             return value
-    except (ValueError, StopIteration, RecursionError):
+    except (ValueError, StopIteration, RecursionError, SystemError):
+        # SystemError: the C scanner raises nothing at all where json.decoder, home of the exception, isn't loaded.
         pass
     from ocipy.spec.locate import explain
 

@@ -113,10 +113,9 @@ def parse_resources(data: bytes, path: str) -> "dict[str, Any]":
 def _shaped(data: bytes, path: str, kind: str, check: "Callable[[object], bool]") -> "dict[str, Any]":
     document = loads(data, path)
     if not check(document):
-        from ocipy.spec.locate import place
-        from ocipy.spec.validate import shape_faults
+        from ocipy.spec.validate import explain
 
-        raise ConfigError(path, place(data, shape_faults(document, kind)))
+        raise ConfigError(path, explain(data, document, kind))
     shaped: Any = document
     return shaped  # type: ignore[no-any-return]  # an object: the checker said so
 

@@ -5,11 +5,12 @@ document that its checker has refused.
 """
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 
 from ocipy.errors import ConfigError, Fault
 from ocipy.pointers import escape
-from ocipy.spec import checks, load
+from ocipy.spec import checks, load, schema
 from ocipy.spec.jsontext import FileFault, loads
 from ocipy.spec.locate import place
 
@@ -45,15 +46,20 @@ def examine(bundle: str, *further: "Callable[[dict[str, Any]], list[Fault]]") ->
         config: Any = loads(data, path)
     except ConfigError as problem:
         return problem.faults, []
-    faults = shape_faults(config, "config")
-    if faults:
-        return place(data, faults), []
+    if not schema.check_config(config):
+        return explain(data, config, "config"), []
     load.complete(config)
     faults, warnings = checks.check(config)
     faults += checks.check_text(config)
     for check in further:
         faults += check(config)
     return place(data, faults), place(data, warnings)
+
+
+def explain(data: bytes, document: object, kind: str) -> "list[Fault]":
+    """Why the hot path's checker refuses ``document``, the value of the text ``data``: one fault or more, placed."""
+    stale = FileFault("", f"refused by a checker that is not of these schemas (a {kind}; build ocipy anew)")
+    return place(data, shape_faults(document, kind) or [stale])
 
 
 def shape_faults(document: object, kind: str) -> "list[Fault]":
@@ -63,8 +69,8 @@ def shape_faults(document: object, kind: str) -> "list[Fault]":
     except ImportError:
         message = f"not of the form the runtime spec gives a {kind} (the Python package jsonschema would tell where)"
         return [FileFault("", message)]
-    schema = schema_of(kind)
-    return [_fault(error, schema) for error in errors]
+    whole = schema_of(kind)
+    return [_fault(error, whole) for error in errors]
 
 
 def validator_of(kind: str) -> "Any":
@@ -120,7 +126,10 @@ def _fault(error: "Any", schema: "dict[str, Any]") -> Fault:
     pointer = "".join(f"/{escape(str(token))}" for token in path)
     if error.validator == "required":
         missing = next(name for name in error.validator_value if error.message.startswith(repr(name)))
-        return Fault(pointer, f"the property {json.dumps(missing)} is missing: {_describe(schema, [*path, missing])}")
+        unknown = [name for name in error.instance if name not in error.schema["properties"]]
+        near = [f" (there is {json.dumps(name)})" for name in get_close_matches(missing, unknown, 1)]
+        what = f"the property {json.dumps(missing)} is missing{''.join(near)}"
+        return Fault(pointer, f"{what}: {_describe(schema, [*path, missing])}")
     expected = f"expected {_expected(error, schema)} ({_describe(schema, path)})"
     return Fault(pointer, f"{expected}, got {shown(error.instance)}")
 

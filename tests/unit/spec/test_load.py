@@ -6,7 +6,8 @@ import json
 import pytest
 
 from ocipy.errors import ConfigError
-from ocipy.spec import jsontext, load
+from ocipy.spec import load
+from ocipy.spec.validate import validate
 
 from .documents import FULL, MINIMAL
 
@@ -237,4 +238,10 @@ def test_a_fault_without_jsonschema(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "jsonschema", None)
     (fault,) = faults_of(write(tmp_path, {**MINIMAL, "hostname": 3}))
     assert "jsonschema" in fault.message
-    assert jsontext.dumps({"line": fault.line}) == '{"line":1}'
+    assert validate(write(tmp_path, MINIMAL)) == []
+
+
+def test_a_checker_of_other_schemas_is_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr("ocipy.spec.schema.check_config", lambda document: False)
+    (fault,) = faults_of(write(tmp_path, MINIMAL))
+    assert "build ocipy anew" in fault.message

@@ -29,6 +29,8 @@ CASES = [
         "/mounts/0",
         'the property "destination" is missing: where in the container, an absolute path such as "/data"',
     ),
+    ({"linux": {"namespaces": [{"Type": "pid"}]}}, "/linux/namespaces/0",
+     'the property "type" is missing (there is "Type"): the kind of namespace'),
     ({"root": {"path": "a", "readonly": "yes"}}, "/root/readonly",
      "expected true or false (whether the root filesystem can't be written to), got the string \"yes\""),
     ({"process": {"cwd": "/", "user": {"uid": -1}}}, "/process/user/uid",
