@@ -140,7 +140,7 @@ class Container:
         directory.lock()
         try:
             found = directory.read()
-            status = self._status(found)
+            status = self._status(found, locked=True)
             if status != "created":
                 raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
             self._release(directory, found)
