@@ -10,6 +10,7 @@ SCHEMAS = CHECKOUT / "schemas"
 OFFICIAL = CHECKOUT.parent / "shared" / "runtime-spec-1.3.0"
 
 MINIMAL = {"ociVersion": "1.3.0", "root": {"path": "rootfs"}, "process": {"args": ["sh"], "cwd": "/"}}
+MOUNT_NAMESPACE = {"linux": {"namespaces": [{"type": "mount"}]}}
 
 _HOOK = {"path": "/bin/hook", "args": ["hook", "-v"], "env": ["A=b"], "timeout": 5}
 _THROTTLE = [{"major": 8, "minor": 0, "rate": 1000}]

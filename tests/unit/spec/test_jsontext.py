@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from ocipy.errors import ConfigError
 from ocipy.spec import jsontext, locate
 from ocipy.spec.jsontext import dumps, dumps_pretty, loads
 
-from .documents import FULL, examples, without_null
+from .documents import CHECKOUT, FULL, examples, without_null
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
@@ -134,6 +136,27 @@ FAULTS = [
 def test_faults_say_where_and_what(data, pointer, line, column, message):
     fault = fault_of(data)
     assert (fault.pointer, fault.line, fault.column, fault.message) == (pointer, line, column, message)
+
+
+def test_faults_without_the_json_package_loaded():
+    """The C scanner needs json.decoder for its exception, and doesn't load it."""
+    program = """if True:
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        from ocipy.spec.jsontext import loads
+        from ocipy.errors import ConfigError
+        for data in eval(sys.argv[2]):
+            for name in [name for name in sys.modules if name.partition(".")[0] == "json" or "locate" in name]:
+                del sys.modules[name]
+            try:
+                loads(data, "x")
+            except ConfigError as problem:
+                print(problem.faults[0].message)
+    """
+    faults = [case for case in FAULTS if len(case[0]) < 100]
+    command = [sys.executable, "-I", "-S", "-c", program, str(CHECKOUT), repr([case[0] for case in faults])]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout
+    assert printed.splitlines() == [case[4] for case in faults]
 
 
 def test_a_fault_of_the_whole_file_shows_no_pointer():

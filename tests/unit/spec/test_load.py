@@ -9,7 +9,7 @@ from ocipy.errors import ConfigError
 from ocipy.spec import load
 from ocipy.spec.validate import validate
 
-from .documents import FULL, MINIMAL
+from .documents import FULL, MINIMAL, MOUNT_NAMESPACE
 
 
 def write(bundle, document):
@@ -197,7 +197,8 @@ def test_the_checks_run_after_the_shape(tmp_path):
 
 
 def test_warnings_do_not_stop(tmp_path):
-    config, warnings = load.read_checked(write(tmp_path, {**MINIMAL, "mounts": [{"destination": "data"}]}))
+    document = {**MINIMAL, **MOUNT_NAMESPACE, "mounts": [{"destination": "data"}]}
+    config, warnings = load.read_checked(write(tmp_path, document))
     assert config["mounts"][0]["destination"] == "data"
     assert [warning.pointer for warning in warnings] == ["/mounts/0/destination"]
 

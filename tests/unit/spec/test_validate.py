@@ -11,7 +11,7 @@ from ocipy.spec import validate
 from ocipy.spec.jsontext import loads
 from ocipy.spec.validate import shape_faults
 
-from .documents import MINIMAL
+from .documents import MINIMAL, MOUNT_NAMESPACE
 
 CASES = [
     (
@@ -123,7 +123,8 @@ def test_the_current_directory_is_the_default(tmp_path, capsys, monkeypatch):
 
 
 def test_warnings_leave_it_valid(tmp_path, capsys):
-    (tmp_path / "config.json").write_text(json.dumps({**MINIMAL, "mounts": [{"destination": "a"}]}))
+    document = {**MINIMAL, **MOUNT_NAMESPACE, "mounts": [{"destination": "a"}]}
+    (tmp_path / "config.json").write_text(json.dumps(document))
     status, output = run(capsys, "-b", str(tmp_path))
     first, second = output.splitlines()
     assert (status, first) == (0, f"{tmp_path}/config.json: ok")
