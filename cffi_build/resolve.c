@@ -58,98 +58,131 @@ int open_plain_in_root(int root_fd, const char *path, int flags) {
   return plain;
 }
 
-/* Cut the first component off *rest into name. */
-static int next_component(const char **rest, char *name, size_t size) {
-  while (**rest == '/') ++*rest;
-  size_t length = strcspn(*rest, "/");
+/* What a walk makes of components that are missing: directories, and at the end what is asked for. */
+struct making {
+  int directory;
+  mode_t mode;
+};
+
+/* A walk under way: the directories entered so far, so that ".." needs no look at the (movable) filesystem. */
+struct walk {
+  int fds[256];
+  int depth;
+  int links;
+  const char *rest; /* of todo */
+  char todo[4096];
+};
+
+static void walk_back(struct walk *walk) {
+  while (walk->depth > 0) close(walk->fds[walk->depth--]);
+}
+
+static int at_last(const struct walk *walk) { return walk->rest[strspn(walk->rest, "/")] == 0; }
+
+/* Cut the first component off what is left; its length, 0 at the end. */
+static int next_component(struct walk *walk, char *name, size_t size) {
+  walk->rest += strspn(walk->rest, "/");
+  size_t length = strcspn(walk->rest, "/");
   if (length >= size) {
     errno = ENAMETOOLONG;
     return -1;
   }
-  memcpy(name, *rest, length);
+  memcpy(name, walk->rest, length);
   name[length] = 0;
-  *rest += length;
+  walk->rest += length;
   return (int)length;
 }
 
-/* The directories entered so far, so that ".." needs no look at the (movable) filesystem. */
-struct walk {
-  int fds[256];
-  int depth;
-};
-
-static void walk_close(struct walk *walk) {
-  while (walk->depth > 0) close(walk->fds[walk->depth--]);
-}
-
 /* Replace what is left to walk by the link's target followed by it. */
-static int splice_link(int fd, char *todo, size_t size, const char *rest, struct walk *walk) {
+static int splice_link(struct walk *walk, int fd) {
   char target[4096], tail[4096];
+  if (++walk->links > MOST_LINKS) {
+    errno = ELOOP;
+    return -1;
+  }
   ssize_t length = readlinkat(fd, "", target, sizeof target - 1);
   if (length < 0) return -1;
   target[length] = 0;
-  text_copy(tail, sizeof tail, rest);
-  if (target[0] == '/') walk_close(walk);
-  text_copy(todo, size, target);
-  text_add(todo, size, "/");
-  if (text_add(todo, size, tail) >= size) {
+  text_copy(tail, sizeof tail, walk->rest);
+  if (target[0] == '/') walk_back(walk);
+  text_copy(walk->todo, sizeof walk->todo, target);
+  text_add(walk->todo, sizeof walk->todo, "/");
+  walk->rest = walk->todo;
+  if (text_add(walk->todo, sizeof walk->todo, tail) >= sizeof walk->todo) {
     errno = ENAMETOOLONG;
     return -1;
   }
   return 0;
 }
 
-int open_in_root_walking(int root_fd, const char *path, int flags) {
-  char todo[4096], name[256];
-  struct walk walk = {.fds = {root_fd}, .depth = 0};
-  int links = 0, error = 0, found = -1;
-  if (text_copy(todo, sizeof todo, path) >= sizeof todo) {
+/* The component, O_PATH and not followed; made first if it is missing and `making` is given. */
+static int open_component(const struct walk *walk, const char *name, const struct making *making) {
+  int parent = walk->fds[walk->depth], last = at_last(walk), made;
+  int here = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (here >= 0 || errno != ENOENT || !making) return here;
+  if (last && !making->directory) {
+    made = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, making->mode);
+    if (made >= 0) close(made);
+  } else {
+    made = mkdirat(parent, name, last ? making->mode : 0755);
+  }
+  if (made < 0 && errno != EEXIST) return -1; /* EEXIST: somebody else has made it since, whatever it is */
+  return openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Go one component on; the result in *found if that ends the walk. */
+static int walk_component(struct walk *walk, const char *name, int flags, const struct making *making, int *found) {
+  struct stat status;
+  int last = at_last(walk), done = -1;
+  if (strcmp(name, ".") == 0) return 0;
+  if (strcmp(name, "..") == 0) {
+    if (walk->depth > 0) close(walk->fds[walk->depth--]);
+    return 0;
+  }
+  int here = open_component(walk, name, making);
+  if (here < 0) return -1;
+  if (fstat(here, &status) == 0) {
+    if (S_ISDIR(status.st_mode)) {
+      if (walk->depth + 1 < (int)(sizeof walk->fds / sizeof walk->fds[0])) {
+        walk->fds[++walk->depth] = here;
+        return 0;
+      }
+      errno = ENAMETOOLONG;
+    } else if (S_ISLNK(status.st_mode) && !(last && flags & O_NOFOLLOW)) {
+      done = splice_link(walk, here);
+    } else if (last) {
+      /* By its name once more, for an O_PATH descriptor can't be reopened without /proc; still without following. */
+      *found = openat(walk->fds[walk->depth], name, flags | O_NOFOLLOW | O_CLOEXEC);
+      done = *found < 0 ? -1 : 0;
+    } else {
+      errno = ENOTDIR;
+    }
+  }
+  int error = errno;
+  close(here);
+  errno = error;
+  return done;
+}
+
+static int walk_in_root(int root_fd, const char *path, int flags, const struct making *making) {
+  struct walk walk = {.fds = {root_fd}};
+  char name[256];
+  int found = -1, done = 0, length = 0;
+  walk.rest = walk.todo;
+  if (text_copy(walk.todo, sizeof walk.todo, path) >= sizeof walk.todo) {
     errno = ENAMETOOLONG;
     return -1;
   }
-  const char *rest = todo;
-  while (found < 0 && !error) {
-    int length = next_component(&rest, name, sizeof name);
-    if (length < 0) {
-      error = errno;
-    } else if (length == 0) {
-      found = openat(walk.fds[walk.depth], ".", flags | O_CLOEXEC);
-      if (found < 0) error = errno;
-    } else if (strcmp(name, ".") == 0) {
-      continue;
-    } else if (strcmp(name, "..") == 0) {
-      if (walk.depth > 0) close(walk.fds[walk.depth--]);
-    } else {
-      int here = openat(walk.fds[walk.depth], name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-      struct stat status;
-      if (here < 0 || fstat(here, &status) < 0) {
-        error = errno;
-        if (here >= 0) close(here);
-        break;
-      }
-      int last = rest[strspn(rest, "/")] == 0;
-      if (S_ISLNK(status.st_mode) && !(last && (flags & O_NOFOLLOW))) {
-        if (++links > MOST_LINKS) error = ELOOP;
-        else if (splice_link(here, todo, sizeof todo, rest, &walk) < 0) error = errno;
-        rest = todo;
-        close(here);
-      } else if (last && !S_ISDIR(status.st_mode)) {
-        /* Not a directory: open it by its name, still without following. */
-        found = openat(walk.fds[walk.depth], name, flags | O_NOFOLLOW | O_CLOEXEC);
-        if (found < 0) error = errno;
-        close(here);
-      } else if (walk.depth + 1 >= (int)(sizeof walk.fds / sizeof walk.fds[0])) {
-        error = ENAMETOOLONG;
-        close(here);
-      } else {
-        walk.fds[++walk.depth] = here;
-      }
-    }
-  }
-  walk_close(&walk);
-  if (found < 0) errno = error;
+  while (done == 0 && found < 0 && (length = next_component(&walk, name, sizeof name)) > 0)
+    done = walk_component(&walk, name, flags, making, &found);
+  if (done == 0 && found < 0 && length == 0) found = openat(walk.fds[walk.depth], ".", flags | O_CLOEXEC);
+  int error = errno;
+  walk_back(&walk);
+  errno = error;
   return found;
 }
+
+int open_in_root_walking(int root_fd, const char *path, int flags) { return walk_in_root(root_fd, path, flags, NULL); }
 
 /* The directory that holds path's last component, which goes to *name (in buffer). */
 int open_parent_in_root(int root_fd, const char *path, const char **name, char *buffer, size_t size) {
@@ -167,38 +200,12 @@ int open_parent_in_root(int root_fd, const char *path, const char **name, char *
 }
 
 /*
- * Open path (O_PATH), made with its parents where it is missing: a directory, or an empty file.
- * What is there already is taken as it is, whatever its type.
+ * Open path (O_PATH), made with its parents where it is missing: a directory, or an empty file.  What is there already
+ * is taken as it is, whatever its type; a link to what is missing has that made, inside the root.
  */
 int make_in_root(int root_fd, const char *path, int directory, mode_t mode) {
+  struct making making = {directory, mode};
   int fd = open_in_root(root_fd, path, O_PATH);
   if (fd >= 0 || errno != ENOENT) return fd;
-  char todo[4096], name[256];
-  if (text_copy(todo, sizeof todo, path) >= sizeof todo) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  int here = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
-  const char *rest = todo;
-  while (here >= 0) {
-    int length = next_component(&rest, name, sizeof name);
-    if (length <= 0) break;
-    int last = rest[strspn(rest, "/")] == 0;
-    /* The prefix that exists is resolved as a whole, so that links and ".." in it mean what they should. */
-    char saved = *rest;
-    *(char *)rest = 0;
-    int next = open_in_root(root_fd, todo, O_PATH);
-    *(char *)rest = saved;
-    if (next < 0 && errno == ENOENT) {
-      int made = last && !directory ? openat(here, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode)
-                                    : mkdirat(here, name, last ? mode : 0755);
-      if (made >= 0 && last && !directory) close(made);
-      next = made < 0 && errno != EEXIST ? -1 : openat(here, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    }
-    int error = errno;
-    close(here);
-    errno = error;
-    here = next;
-  }
-  return here;
+  return walk_in_root(root_fd, path, O_PATH, &making);
 }

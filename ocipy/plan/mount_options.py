@@ -40,8 +40,8 @@ _ACCESS_TIME = {
     "nostrictatime": RELATIME,
 }
 # Options of the superblock that mount(2) had flags for; fsconfig(2) takes them by name.
-_SUPERBLOCK = ("sync", "dirsync", "lazytime", "mand", "silent", "iversion")
-_NOTHING = ("defaults", "async", "nolazytime", "nomand", "loud", "noiversion", "acl", "noacl")
+_SUPERBLOCK = ("sync", "dirsync", "lazytime", "mand", "iversion")
+_NOTHING = ("defaults", "silent", "async", "nolazytime", "nomand", "loud", "noiversion", "acl", "noacl")
 
 # Recursive attributes exist for those a subtree can be given (config-linux.md: rro, rnosuid, …).
 _RECURSIVE = ("ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "diratime", "nodiratime", "symfollow",

@@ -20,21 +20,30 @@ def build(config: "dict[str, Any]", context: MountContext, own_mounts: bool, bin
     wanted = PROPAGATION.get(config["linux"]["rootfsPropagation"], 0)
     if own_mounts:
         pointer = "/linux/rootfsPropagation" if wanted else "/linux/namespaces"
-        yield SetupOp("propagation", pointer, flags=wanted or PROPAGATION["rslave"])
+        # An unbindable root couldn't be bound on itself: it becomes that at the end.
+        early = (
+            wanted ^ PROPAGATION["unbindable"] ^ PROPAGATION["private"]
+            if wanted & PROPAGATION["unbindable"]
+            else wanted
+        )
+        yield SetupOp("propagation", pointer, flags=early or PROPAGATION["rslave"])
     shared = wanted & PROPAGATION["shared"]
     yield SetupOp("root", "/root/path", path=path, bind=int(own_mounts), private_parent=int(bool(shared)))
     yield from mounts(config["mounts"], context)
     if not brings_own_dev(config["mounts"]):
         yield from devices(config["linux"]["devices"], bind_devices)
-    yield from mounts_readonly_dev(config["mounts"])
     cwd = config["process"]["cwd"]
     if cwd.strip("/"):
         yield SetupOp("directory", "/process/cwd", path=cwd, mode=0o755)
 
 
 def protect(config: "dict[str, Any]") -> "Iterator[SetupOp]":
-    """Kernel settings, then what may not be seen or written; last the root itself."""
+    """Kernel settings, then what may not be seen or written; last the root itself.
+
+    A read-only /dev is made so only here: the terminal's /dev/console has to be made in it before.
+    """
     linux = config["linux"]
+    yield from mounts_readonly_dev(config["mounts"])
     for name, value in linux["sysctl"].items():
         yield SetupOp("sysctl", f"/linux/sysctl/{escape(name)}", path=f"sys/{sysctl_path(name)}", value=value)
     for number, path in enumerate(linux["readonlyPaths"]):

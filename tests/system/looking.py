@@ -108,7 +108,9 @@ def mount_table(text):
         fields = before.split(" ")
         kind, source, super_options = after.split(" ", 2)
         tags = set(fields[6:])
-        table[fields[4]] = Mount(set(fields[5].split(",")), kind, source, set(super_options.split(",")), fields[3], tags)
+        table[fields[4]] = Mount(
+            set(fields[5].split(",")), kind, source, set(super_options.split(",")), fields[3], tags
+        )
     return table
 
 

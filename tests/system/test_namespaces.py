@@ -30,7 +30,6 @@ def without_hostname(config):
     del config["hostname"]
 
 
-
 def seen(text):
     """Kind → the namespace that LIST printed."""
     return dict(zip(ALL, text.split(), strict=True))

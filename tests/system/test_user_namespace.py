@@ -94,7 +94,10 @@ def test_a_single_id(ocipy, bundle):
     [
         (lambda config: in_user_namespace(config, size=0), "a range of no ids"),
         (set_user(uid=70000), "70000 is not mapped by linux.uidMappings"),
-        (set_linux(uidMappings=[{"containerID": 1, "hostID": 100001, "size": 9}]), "the container's id 0 is not mapped"),
+        (
+            set_linux(uidMappings=[{"containerID": 1, "hostID": 100001, "size": 9}]),
+            "the container's id 0 is not mapped",
+        ),
     ],
 )
 def test_maps_that_cannot_be(ocipy, bundle, change, words):
