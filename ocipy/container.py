@@ -4,7 +4,7 @@ import _socket
 import posix
 
 from ocipy import destruction, state
-from ocipy.errors import NotFoundError, StateError, StepError, SyscallError
+from ocipy.errors import NotFoundError, StateError, StepError
 from ocipy.state import SOCKET, StateDir
 
 TYPE_CHECKING = False
@@ -244,8 +244,9 @@ class Container:
             client.send(b"G")
             while packet := client.recv(4096):
                 self._check_report(packet, found)
-        except ConnectionError as problem:
-            raise SyscallError("talk to the container's init", problem.errno or 0) from None
+        except ConnectionError:
+            self._reap(found)
+            raise StateError(_CANNOT_START["stopped"]) from None  # init was killed meanwhile
         finally:
             client.close()
 
