@@ -8,6 +8,9 @@ import sys
 
 if sys.flags.no_site:
     sys.path.append(__file__.rpartition("/")[0].rpartition("/")[0])
+    from ocipy import pack
+
+    pack.load()
     from ocipy import sites
 
     sites.add(sys.path[-1])
@@ -15,5 +18,7 @@ if sys.flags.no_site:
 from ocipy.cli import main
 
 STATUS = main(sys.argv[1:])
+if sys.flags.no_site:
+    pack.save()
 # Taking the interpreter apart would cost 3 ms, and nothing is left to be done.
 posix._exit(STATUS)  # noqa: SLF001
