@@ -171,6 +171,7 @@ def _initial_state(
         "rootfs": root if root.startswith("/") else f"{options.bundle}/{root}",
         "created": timestamp(),
         "owner_uid": host.uid,
+        "terminal": plan.console,
         "cgroup_paths": plan.cgroup_paths,
         "hooks": {kind: config["hooks"][kind] for kind in ("poststart", "poststop")},
         "steps_of_start": later,

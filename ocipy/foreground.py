@@ -9,7 +9,7 @@ import posix
 import select
 from _struct import unpack
 
-from ocipy.container import Container, absolute, exit_status
+from ocipy.container import Container, exit_status
 from ocipy.errors import OcipyError, SyscallError, UsageError
 from ocipy.state import StateDir
 
@@ -27,6 +27,8 @@ def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: boo
     """Create, start, wait, and delete unless ``keep``; the value is the container's exit status."""
     from ocipy._shim import lib
 
+    if options["console_socket"]:
+        raise UsageError("--console-socket is for a detached container: add --detach")
     if subreaper:
         import _prctl
 
@@ -35,18 +37,18 @@ def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: boo
     if signals < 0:
         raise SyscallError("signalfd", -signals)
     terminal = None
-    ours, theirs = _terminal_sockets(options)
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
-        container = Container.create(container_id, **options, console=theirs.fileno() if theirs else -1)
+        container = Container.create(container_id, **options, console=theirs.fileno())
         try:
-            if ours:
+            # Not container.pid, which is 0 for a program that has ended by now.
+            state = StateDir(container.root, container.id).read()
+            if state["terminal"]:
                 from ocipy.terminal import Terminal
 
                 terminal = Terminal(receive_master(ours))
-            # container.pid would be 0 for a program that has ended by now, and its end be missed.
-            pid = StateDir(container.root, container.id).read()["init_process_pid"]
             container.start()
-            status = _Loop(pid, signals, terminal).run()
+            status = _Loop(state["init_process_pid"], signals, terminal).run()
         except BaseException:
             container.delete(force=True)
             raise
@@ -57,22 +59,9 @@ def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: boo
             container.delete(force=True)
         return status
     finally:
-        for socket in (ours, theirs):
-            if socket:
-                socket.close()
+        ours.close()
+        theirs.close()
         posix.close(signals)
-
-
-def _terminal_sockets(options: "dict[str, Any]") -> "tuple[_socket.socket | None, _socket.socket | None]":
-    """A pair to receive the terminal's master over, if config.json asks for a terminal."""
-    from ocipy.spec.load import read_config
-
-    process = read_config(absolute(options["bundle"])).get("process")
-    if options["console_socket"]:
-        raise UsageError("--console-socket is for a detached container: add --detach")
-    if not process or not process["terminal"]:
-        return None, None
-    return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
 
 
 def receive_master(socket: "_socket.socket") -> int:
