@@ -27,6 +27,12 @@ HINTS = (
     ("find-program", "ENOEXEC", "", "not a program this kernel can run"),
     ("exec", "ENOENT", "", "or the interpreter or loader it names is missing in the container"),
     ("exec", "ENOEXEC", "", "not a program this kernel can run; a script needs a #! line"),
+    (
+        "device",
+        "EEXIST",
+        "",
+        "the root filesystem has something else there; mount a tmpfs on /dev, as the default config does",
+    ),
     ("device", "EPERM", "", "device nodes can't be made here, and the host has no such node to bind"),
     ("user", "EINVAL", "", "the id isn't mapped in the container's user namespace"),
     ("user", "EPERM", "setgroups", "setgroups is denied in this user namespace; drop additionalGids"),

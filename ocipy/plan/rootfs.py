@@ -20,13 +20,7 @@ def build(config: "dict[str, Any]", context: MountContext, own_mounts: bool, bin
     wanted = PROPAGATION.get(config["linux"]["rootfsPropagation"], 0)
     if own_mounts:
         pointer = "/linux/rootfsPropagation" if wanted else "/linux/namespaces"
-        # An unbindable root couldn't be bound on itself: it becomes that at the end.
-        early = (
-            wanted ^ PROPAGATION["unbindable"] ^ PROPAGATION["private"]
-            if wanted & PROPAGATION["unbindable"]
-            else wanted
-        )
-        yield SetupOp("propagation", pointer, flags=early or PROPAGATION["rslave"])
+        yield SetupOp("propagation", pointer, flags=_early(wanted))
     shared = wanted & PROPAGATION["shared"]
     yield SetupOp("root", "/root/path", path=path, bind=int(own_mounts), private_parent=int(bool(shared)))
     yield from mounts(config["mounts"], context)
@@ -35,6 +29,13 @@ def build(config: "dict[str, Any]", context: MountContext, own_mounts: bool, bin
     cwd = config["process"]["cwd"]
     if cwd.strip("/"):
         yield SetupOp("directory", "/process/cwd", path=cwd, mode=0o755)
+
+
+def _early(wanted: int) -> int:
+    """The propagation while the root is set up.  An unbindable mount couldn't be bound: it becomes that at the end."""
+    if wanted & PROPAGATION["unbindable"]:
+        return wanted ^ PROPAGATION["unbindable"] | PROPAGATION["private"]
+    return wanted or PROPAGATION["rslave"]
 
 
 def protect(config: "dict[str, Any]") -> "Iterator[SetupOp]":

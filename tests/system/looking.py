@@ -16,6 +16,9 @@ NAMESPACES = {
 }
 
 
+SETS = ("bounding", "effective", "permitted")
+
+
 def together(*changes):
     """One change of a config out of several."""
 
@@ -78,10 +81,9 @@ def without_tty_group(config):
             mount["options"].remove("gid=5")
 
 
-def every_capability(*names):
-    return set_process(
-        capabilities={kind: list(names) for kind in ("bounding", "effective", "permitted", "inheritable", "ambient")}
-    )
+def set_capabilities(*names, kinds=SETS):
+    """These capabilities and no others, in the sets ``kinds``."""
+    return set_process(capabilities={kind: list(names) for kind in kinds})
 
 
 def inside(ocipy, bundle, script, *options, change=None, status=0, own_rootfs=False, **keywords):

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.looking import add_mounts, bind, inside, mount_table, read_config, set_linux, set_namespaces, together
+from tests.system.looking import (
+    add_mounts,
+    bind,
+    inside,
+    mount_table,
+    read_config,
+    set_capabilities,
+    set_linux,
+    set_namespaces,
+    together,
+)
+from tests.system.runtime import until
 
 pytestmark = pytest.mark.root
 
@@ -55,9 +66,7 @@ def test_the_moved_root_has_no_way_back(ocipy, bundle):
     script = "mkdir -p /tmp/x; cd /; ls -di / /.. /../.. | awk '{print $1}' | sort -u | wc -l; cat /proc/1/root/marker"
 
     def change(config):
-        config["process"]["capabilities"] = {
-            kind: ["CAP_SYS_CHROOT", "CAP_SYS_ADMIN"] for kind in ("bounding", "effective", "permitted")
-        }
+        set_capabilities("CAP_SYS_CHROOT", "CAP_SYS_ADMIN")(config)
 
     for options in ([], ["--no-pivot"]):
         path = bundle("sh", "-c", script, change=change, own_rootfs=True)
@@ -131,7 +140,7 @@ def test_recursive_binds(ocipy, bundle, mounted_tree):
 def test_filesystems_and_their_options(ocipy, bundle):
     mounts = (
         {"destination": "/tmp/t", "type": "tmpfs", "source": "mine", "options": [
-            "size=1m", "mode=1750", "uid=7", "gid=8", "noexec", "nosuid", "noatime", "nr_inodes=100", "silent", "sync"]},
+            "size=1m", "mode=1750", "uid=7", "gid=8", "noexec", "nosuid", "noatime", "nr_inodes=9", "silent", "sync"]},
         {"destination": "/tmp/ro", "type": "tmpfs", "source": "tmpfs", "options": ["ro", "strictatime", "relatime"]},
         {"destination": "/tmp/contra", "type": "tmpfs", "source": "", "options": ["ro", "rw", "nodev", "dev"]},
     )  # fmt: skip
@@ -140,39 +149,33 @@ def test_filesystems_and_their_options(ocipy, bundle):
     assert said.startswith("1750:7:8\n")
     table = mount_table(said.partition("\n")[2])
     assert table["/tmp/t"].options == {"rw", "noexec", "nosuid", "noatime"}
-    assert {"size=1024k", "nr_inodes=100", "sync"} <= table["/tmp/t"].super_options
+    assert {"size=1024k", "nr_inodes=9", "sync"} <= table["/tmp/t"].super_options
     assert table["/tmp/t"].source == "mine"
     assert table["/tmp/ro"].options == {"ro", "relatime"}
     assert table["/tmp/contra"].options == {"rw", "relatime"}
 
 
+REFUSED = "EINVAL: invalid argument (the filesystem refused an option)"
+
+
 @pytest.mark.parametrize(
     ("mount", "message"),
     [
+        ({"options": ["size=many"]}, f"mount tmpfs: the kernel says: tmpfs: Bad value for 'size': {REFUSED}"),
+        ({"options": ["bogus"]}, f"mount tmpfs: the kernel says: tmpfs: Unknown parameter 'bogus': {REFUSED}"),
+        ({"type": "no"}, "fsopen no: ENODEV: no such device (this kernel doesn't have the filesystem)"),
         (
-            {"type": "tmpfs", "source": "tmpfs", "options": ["size=many"]},
-            "mount tmpfs: the kernel says: tmpfs: Bad value for 'size': EINVAL: invalid argument "
-            "(the filesystem refused an option)",
+            {"source": "/missing", "options": ["bind"]},
+            (
+                "open the source /missing: ENOENT: no such file or directory "
+                "(the source of a bind mount must exist on the host)"
+            ),
         ),
-        (
-            {"type": "tmpfs", "source": "tmpfs", "options": ["bogus"]},
-            "mount tmpfs: the kernel says: tmpfs: Unknown parameter 'bogus': EINVAL: invalid argument "
-            "(the filesystem refused an option)",
-        ),
-        (
-            {"type": "nosuchfs", "source": "x"},
-            "fsopen nosuchfs: ENODEV: no such device (this kernel doesn't have the filesystem)",
-        ),
-        (
-            {"source": "/no/such/file", "options": ["bind"]},
-            "open the source /no/such/file: ENOENT: no such file or directory "
-            "(the source of a bind mount must exist on the host)",
-        ),
-        ({"type": "tmpfs", "options": ["tmpcopyup"]}, "mount option 'tmpcopyup' is not supported yet"),
+        ({"options": ["tmpcopyup"]}, "mount option 'tmpcopyup' is not supported yet"),
     ],
 )
 def test_mounts_that_cannot_be(ocipy, bundle, mount, message):
-    path = bundle(change=add_mounts({"destination": "/mnt"} | mount))
+    path = bundle(change=add_mounts({"destination": "/mnt", "type": "tmpfs", "source": "tmpfs"} | mount))
     assert ocipy.fails("run", "--bundle", path, ocipy.new_id()) == f"mounts[7] (/mnt): {message}"
 
 
@@ -309,7 +312,7 @@ def test_propagation_of_a_bind_mount(ocipy, bundle, host_shared, options, tag, i
     def change(config):
         config["linux"]["rootfsPropagation"] = "rshared" if out_of else "rslave"
         add_mounts({"destination": "/mnt", "source": str(host_shared), "options": ["rbind", *options]})(config)
-        config["process"]["capabilities"] = {kind: ["CAP_SYS_ADMIN"] for kind in ("bounding", "effective", "permitted")}
+        set_capabilities("CAP_SYS_ADMIN")(config)
 
     # It signals by a file in the mount, and waits for one of the host's.
     script = (
@@ -318,8 +321,6 @@ def test_propagation_of_a_bind_mount(ocipy, bundle, host_shared, options, tag, i
         "exec sleep 1000"
     )
     container = ocipy.start(bundle("sh", "-c", script, change=change, own_rootfs=True))
-    from tests.system.runtime import until
-
     until((host_shared / "ready").exists)
     assert mounted(host_shared / "inner") == out_of
     subprocess.run(["mount", "-t", "tmpfs", "none", host_shared / "point"], check=True)

@@ -14,7 +14,6 @@ from tests.system.looking import (
     mount_table,
     namespace_of,
     read_config,
-    set_linux,
     set_namespaces,
     set_process,
     set_user,
@@ -95,7 +94,7 @@ def test_a_single_id(ocipy, bundle):
         (lambda config: in_user_namespace(config, size=0), "a range of no ids"),
         (set_user(uid=70000), "70000 is not mapped by linux.uidMappings"),
         (
-            set_linux(uidMappings=[{"containerID": 1, "hostID": 100001, "size": 9}]),
+            lambda config: config["linux"]["uidMappings"][0].update(containerID=1),
             "the container's id 0 is not mapped",
         ),
     ],
@@ -107,8 +106,11 @@ def test_maps_that_cannot_be(ocipy, bundle, change, words):
 
 def test_mounts_and_devices(ocipy, bundle):
     """proc, sysfs and mqueue belong to the container's own namespaces; devices are the host's nodes, bound."""
-    script = "cat /proc/self/mountinfo; echo; echo x > /dev/null; head -c 3 /dev/zero | wc -c; ls -l /dev; " \
-             "mknod /dev/mem c 1 1 || echo refused"  # fmt: skip
+    script = """
+        cat /proc/self/mountinfo; echo
+        echo x > /dev/null; head -c 3 /dev/zero | wc -c; ls -l /dev
+        mknod /dev/mem c 1 1 || echo refused
+    """
     path = bundle("sh", "-c", script, change=in_user_namespace)
     said, _, rest = ocipy.run(path, status=0).stdout.partition("\n\n")
     table = mount_table(said)
