@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FIRST_FD = 3  # after stdin, stdout, stderr
 _DEFAULT_UMASK = 0o022
+_PATH_UNSET = "/bin:/usr/bin"  # execvp(3), whose semantics config.md asks for; confstr(3), _CS_PATH
 
 
 def credentials(
@@ -43,7 +44,7 @@ def credentials(
     environment = process["env"]
     if not any(entry.startswith("HOME=") and entry != "HOME=" for entry in environment):
         yield SetupOp("home", "/process/env", uid=user["uid"])
-    directories = next((entry[5:] for entry in reversed(environment) if entry.startswith("PATH=")), "")
+    directories = next((entry[5:] for entry in reversed(environment) if entry.startswith("PATH=")), _PATH_UNSET)
     yield SetupOp("find-program", "/process/args/0", name=process["args"][0], directories=directories)
     yield SetupOp("close-on-exec", "/process", first=FIRST_FD + preserve_fds)
 

@@ -43,10 +43,10 @@ def test_default_devices_and_links(ocipy, bundle):
 
 def test_they_work(ocipy, bundle):
     script = """
-        echo to-stderr > /dev/stderr; echo x > /dev/null
+        echo x > /dev/null
         for name in zero urandom random; do head -c 2 /dev/$name | wc -c; done
         echo x > /dev/full || echo full
-        echo to-stdout >> /dev/stdout
+        echo to-stdout >> /dev/stdout; echo to-stderr >> /dev/stderr
     """
     path = bundle("sh", "-c", script)
     done = ocipy.run(path, status=0)

@@ -1,0 +1,378 @@
+"""The process: user, groups, limits, environment, working directory, program, descriptors."""
+
+import os
+import re
+import resource
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.system.looking import (
+    add_mounts,
+    bind,
+    inside,
+    read_config,
+    set_capabilities,
+    set_linux,
+    set_process,
+    set_user,
+    status_field,
+    together,
+    write_config,
+)
+from tests.system.runtime import RUNTIME
+
+pytestmark = pytest.mark.root
+
+
+# Who it is.
+
+
+def test_user_and_groups(ocipy, bundle):
+    change = set_user(uid=1000, gid=1001, additionalGids=[5, 7, 4000000000])
+    said = inside(ocipy, bundle, "cat /proc/self/status", change=change)
+    assert status_field(said, "Uid").split() == ["1000"] * 4
+    assert status_field(said, "Gid").split() == ["1001"] * 4
+    assert status_field(said, "Groups").split() == ["5", "7", "4000000000"]
+    said = inside(ocipy, bundle, "cat /proc/self/status")
+    assert status_field(said, "Groups") == "", "the runtime's own groups are gone"
+
+
+@pytest.mark.parametrize(("values", "mask"), [({}, "0022"), ({"umask": 0}, "0000"), ({"umask": 0o77}, "0077")])
+def test_umask(ocipy, bundle, values, mask):
+    assert inside(ocipy, bundle, "umask", change=set_user(**values)).strip() == mask
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_no_new_privileges(ocipy, bundle, flag):
+    said = inside(ocipy, bundle, "cat /proc/self/status", change=set_process(noNewPrivileges=flag))
+    assert status_field(said, "NoNewPrivs") == str(int(flag))
+
+
+# What it may use.
+
+
+def limits(text):
+    table = {}
+    for line in text.splitlines()[1:]:
+        table[line[:26].strip()] = tuple(line[26:].split()[:2])
+    return table
+
+
+def test_limits(ocipy, bundle):
+    def lower(kind, most):
+        hard = resource.getrlimit(kind)[1]
+        return most if hard == resource.RLIM_INFINITY else min(most, hard)
+
+    names = {
+        "RLIMIT_NOFILE": ("Max open files", 64, 128),
+        "RLIMIT_CORE": ("Max core file size", 0, 0),
+        "RLIMIT_CPU": ("Max cpu time", 50, 60),
+        "RLIMIT_FSIZE": ("Max file size", 1 << 20, 1 << 21),
+        "RLIMIT_STACK": ("Max stack size", 1 << 22, 1 << 23),
+        "RLIMIT_NPROC": ("Max processes", 1000, 2000),
+        "RLIMIT_MEMLOCK": ("Max locked memory", 4096, 8192),
+        "RLIMIT_AS": ("Max address space", 1 << 32, 1 << 33),
+        "RLIMIT_MSGQUEUE": ("Max msgqueue size", 1000, lower(resource.RLIMIT_MSGQUEUE, 2000)),
+        "RLIMIT_SIGPENDING": ("Max pending signals", 10, 20),
+    }
+    rlimits = [{"type": kind, "soft": soft, "hard": hard} for kind, (_, soft, hard) in names.items()]
+    change = together(set_process(rlimits=rlimits), set_user(uid=1000, gid=1000))
+    table = limits(inside(ocipy, bundle, "cat /proc/self/limits", change=change))
+    for line, soft, hard in names.values():
+        assert table[line] == (str(soft), str(hard)), line
+
+
+def test_limits_are_the_program_s_alone(ocipy, bundle):
+    """So low that the setup itself couldn't work under them."""
+    rlimits = [{"type": "RLIMIT_NOFILE", "soft": 4, "hard": 4}, {"type": "RLIMIT_FSIZE", "soft": 0, "hard": 0}]
+    path = bundle("sleep", "1000", change=set_process(rlimits=rlimits))
+    pid = ocipy.pid(ocipy.start(path))
+    table = limits(Path(f"/proc/{pid}/limits").read_text())
+    assert (table["Max open files"], table["Max file size"]) == (("4", "4"), ("0", "0"))
+
+
+WITHOUT_SYS_RESOURCE = ("setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource", RUNTIME)
+
+
+def test_a_limit_above_the_hard_one(ocipy, bundle):
+    """It takes CAP_SYS_RESOURCE, which the runtime is made to lack."""
+    path = bundle(change=set_process(rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 1001}]))
+    command = ("prlimit", "--nofile=1000:1000", *WITHOUT_SYS_RESOURCE)
+    done = ocipy.execute(*command, "--root", ocipy.root, "run", "--bundle", path, ocipy.new_id(), status=1)
+    assert done.stderr == (
+        "ocipy: process.rlimits[0] (RLIMIT_NOFILE): prlimit to 100:1001: EPERM: operation not permitted "
+        "(raising a hard limit takes CAP_SYS_RESOURCE, which the runtime doesn't hold)\n"
+    )
+
+
+def test_oom_score(ocipy, bundle):
+    assert inside(ocipy, bundle, "cat /proc/self/oom_score_adj", change=set_process(oomScoreAdj=321)) == "321\n"
+    here = Path("/proc/self/oom_score_adj").read_text()
+    assert inside(ocipy, bundle, "cat /proc/self/oom_score_adj") == here
+
+
+def test_an_oom_score_below_ours(ocipy, bundle):
+    path = bundle(change=set_process(oomScoreAdj=-900))
+    command = (*WITHOUT_SYS_RESOURCE, "--root", ocipy.root, "run", "--bundle", path, ocipy.new_id())
+    done = ocipy.execute(*command, status=1)
+    assert re.sub("[0-9]+/", "PID/", done.stderr) == (
+        "ocipy: process.oomScoreAdj: write '-900' to /proc/PID/oom_score_adj: EACCES: permission denied "
+        "(lowering it takes CAP_SYS_RESOURCE, which the runtime doesn't hold)\n"
+    )
+
+
+# Where it is.
+
+
+def test_working_directories(ocipy, bundle):
+    path = bundle("sh", "-c", "pwd; stat -c %a:%u .", own_rootfs=True, change=set_process(cwd="/made/on/the/way"))
+    assert ocipy.run(path, status=0).stdout == "/made/on/the/way\n755:0\n"
+    assert inside(ocipy, bundle, "pwd", change=set_process(cwd="/bin/../etc/.")) == "/etc\n"
+
+
+@pytest.mark.parametrize(("owner", "mode"), [(1000, 0o700), (0, 0o700), (1000, 0o500)])
+def test_a_directory_for_some_only(ocipy, bundle, owner, mode):
+    """One that only root, or only the user may enter: before or after the change of user, one of them gets in."""
+    path = bundle("sh", "-c", "readlink /proc/self/cwd", own_rootfs=True, change=together(
+        set_process(cwd="/private"), set_user(uid=1000, gid=1000), set_capabilities()))  # fmt: skip
+    private = path / "rootfs/private"
+    private.mkdir(mode)
+    os.chown(private, owner, owner)
+    assert ocipy.run(path, status=0).stdout == "/private\n"
+
+
+def test_a_working_directory_that_is_none(ocipy, bundle):
+    path = bundle(change=set_process(cwd="/etc/passwd"))
+    line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
+    assert line == "process.cwd (/etc/passwd): chdir to /etc/passwd: ENOTDIR: not a directory"
+
+
+@pytest.mark.parametrize("number", range(3, 13))
+def test_no_descriptor_leads_to_the_host(ocipy, bundle, number):
+    """CVE-2024-21626: a working directory by way of a descriptor the runtime left open."""
+    for directory in (f"/proc/self/fd/{number}", f"/proc/self/fd/{number}/../../.."):
+        path = bundle("sh", "-c", "ls -a ..", change=set_process(cwd=directory))
+        line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
+        assert re.match(rf"process\.cwd \({directory}\): (mkdir|chdir to) {directory}: E", line)
+
+
+def test_a_link_to_a_descriptor_of_the_host(ocipy, bundle, tmp_path):
+    """The same by a link of the image, with a directory that the caller itself passes on."""
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        os.dup2(fd, 3)
+        path = bundle("sh", "-c", "pwd", own_rootfs=True, change=set_process(cwd="/trap"))
+        (path / "rootfs/trap").symlink_to("/proc/self/fd/3")
+        line = ocipy.fails("run", "--preserve-fds", "1", "--bundle", path, ocipy.new_id(), pass_fds=[3])
+        assert line.startswith("process.cwd (/trap): mkdir /trap: E")
+    finally:
+        os.close(3)
+        if fd != 3:
+            os.close(fd)
+
+
+# What it sees.
+
+
+def test_environment(ocipy, bundle):
+    env = ["PATH=/bin:/usr/bin", "EMPTY=", "UMLAUT=äöü€", "LINES=a\nb", "EQUALS=a=b=c", "SPACES= a b ", "HOME=/given"]
+    path = bundle("cat", "/proc/self/environ", change=set_process(env=env))
+    done = ocipy.run(path, status=0)
+    assert done.stdout.split("\0")[:-1] == env
+
+
+USERS = "root:x:0:0:root:/root-home:/bin/sh\nbroken\n::::\nuser:x:1000:1000::/home/user:/bin/sh\nlast:x:7:7::/last:"
+
+
+@pytest.mark.parametrize(
+    ("uid", "home"), [(0, "/root-home"), (1000, "/home/user"), (7, "/last"), (12345, "/")],
+)  # fmt: skip
+def test_home_of_the_container_s_user(ocipy, bundle, uid, home):
+    path = bundle("sh", "-c", "echo $HOME", own_rootfs=True, change=set_user(uid=uid))
+    (path / "rootfs/etc/passwd").write_text(USERS)
+    assert ocipy.run(path, status=0).stdout == f"{home}\n"
+
+
+@pytest.mark.parametrize("kind", ["missing", "fifo", "directory", "loop", "dangling", "empty", "binary", "device"])
+def test_home_with_a_strange_passwd(ocipy, bundle, kind):
+    path = bundle("sh", "-c", "echo $HOME", own_rootfs=True)
+    file = path / "rootfs/etc/passwd"
+    file.unlink()
+    if kind == "fifo":
+        os.mkfifo(file)
+    elif kind == "directory":
+        file.mkdir()
+    elif kind == "loop":
+        file.symlink_to("passwd")
+    elif kind == "dangling":
+        file.symlink_to("/no/such")
+    elif kind == "empty":
+        file.write_bytes(b"")
+    elif kind == "binary":
+        file.write_bytes(bytes(range(256)) * 100)
+    elif kind == "device":
+        os.mknod(file, 0o020666, os.makedev(1, 5))
+    assert ocipy.run(path, status=0).stdout == "/\n"
+
+
+def test_home_that_is_given_empty_counts_as_none(ocipy, bundle):
+    path = bundle("cat", "/proc/self/environ", own_rootfs=True, change=set_process(env=["PATH=/bin", "HOME="]))
+    (path / "rootfs/etc/passwd").write_text(USERS)
+    assert sorted(ocipy.run(path, status=0).stdout.split("\0")[:-1]) == ["HOME=/root-home", "PATH=/bin"]
+
+
+# What it runs.
+
+
+def test_arguments_with_all_sorts_of_bytes(ocipy, bundle):
+    args = ["", " ", "a b", "ä€😀", "line\nbreak", "tab\t", "'\"\\$`*?", "-n", "\x01\x7f", "%s%n"]
+    done = ocipy.run(bundle("sh", "-c", 'for arg; do printf "%s|" "$arg"; done', "sh", *args), status=0)
+    assert done.stdout == "".join(f"{arg}|" for arg in args)
+
+
+def test_long_arguments_and_environment(ocipy, bundle):
+    long = "x" * 100_000
+    path = bundle("sh", "-c", "echo ${#1} ${#LONG} $# $(env | grep -c ^N_)", "sh", long, *map(str, range(5000)),
+                  change=lambda config: config["process"]["env"].extend(
+                      [f"LONG={long}", *(f"N_{i}={i}" for i in range(3000))]))  # fmt: skip
+    assert ocipy.run(path, status=0).stdout.split() == ["100000", "100000", "5001", "3000"]
+    line = ocipy.fails("run", "--bundle", bundle("true", "x" * 200_000), ocipy.new_id())
+    assert "E2BIG: argument list too long" in line
+
+
+def test_the_search_for_the_program(ocipy, bundle):
+    def at(directory, text, mode=0o755):
+        file = path / "rootfs" / directory / "tool"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/sh\necho {text} $0\n")
+        file.chmod(mode)
+
+    env = ["PATH=/nowhere:/not-executable:/dir:/first:/second"]
+    path = bundle("tool", own_rootfs=True, change=set_process(env=env))
+    at("first", "first")
+    at("second", "second")
+    at("not-executable", "wrong", 0o644)
+    (path / "rootfs/dir/tool").mkdir(parents=True)
+    assert ocipy.run(path, status=0).stdout == "first /first/tool\n"
+
+    config = read_config(path)
+    config["process"].update(args=["./tool"], cwd="/second")
+    write_config(path, config)
+    assert ocipy.run(path, status=0).stdout == "second ./tool\n"
+
+    config["process"].update(args=["tool"], cwd="/", env=["PATH=/not-executable"])
+    write_config(path, config)
+    assert ocipy.fails("run", "--bundle", path, ocipy.new_id()) == "exec tool: permission denied"
+
+
+def test_without_a_path_the_usual_places_are_searched(ocipy, bundle):
+    """execvp(3), whose semantics config.md asks for."""
+    assert ocipy.run(bundle("echo", "found", change=set_process(env=["A=b"])), status=0).stdout == "found\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["no-such-program"], "exec no-such-program: executable file not found in $PATH"),
+        (["/no/such/program"], "exec /no/such/program: no such file or directory"),
+        (["/etc"], "exec /etc: permission denied"),
+        (["/etc/passwd"], "exec /etc/passwd: permission denied"),
+        ([""], 'exec "": executable file not found in $PATH'),
+    ],
+)
+def test_a_program_that_is_none(ocipy, bundle, args, message):
+    assert ocipy.fails("run", "--bundle", bundle(*args), ocipy.new_id(), status=1) == message
+
+
+def test_programs_the_kernel_will_not_run(ocipy, bundle):
+    def made(text):
+        path = bundle("/program", own_rootfs=True)
+        (path / "rootfs/program").write_text(text)
+        (path / "rootfs/program").chmod(0o755)
+        return ocipy.fails("run", "--bundle", path, ocipy.new_id())
+
+    assert made("#!/no/such/interpreter\n") == (
+        "exec /program: no such file or directory (or the interpreter or loader it names is missing in the container)"
+    )
+    assert made("no header\n").endswith(
+        "ENOEXEC: exec format error (not a program this kernel can run; a script needs a #! line)"
+    )
+
+
+def test_a_program_only_a_capability_may_run(ocipy, bundle):
+    change = together(
+        set_user(uid=1000, gid=1000),
+        set_capabilities("CAP_DAC_OVERRIDE", kinds=("bounding", "effective", "permitted", "inheritable", "ambient")),
+    )
+    path = bundle("/private/tool", own_rootfs=True, change=change)
+    tool = path / "rootfs/private/tool"
+    tool.parent.mkdir(0o700)
+    tool.write_text("#!/bin/sh\necho ran\n")
+    tool.chmod(0o700)
+    assert ocipy.run(path, status=0).stdout == "ran\n"
+
+
+# What it holds.
+
+
+def test_descriptors(ocipy, bundle, tmp_path):
+    """Stdio and what is asked for, nothing else."""
+    script = "ls -l /proc/self/fd | awk 'NR > 1 {print $9}'"
+    with (tmp_path / "passed").open("w+") as file:
+        os.set_inheritable(file.fileno(), True)
+        done = ocipy.run(bundle("sh", "-c", script), status=0, pass_fds=[file.fileno()])
+        assert done.stdout.split() == ["0", "1", "2", "3"], "3 is the directory that ls reads"
+
+        for extra in (3, 4):
+            if extra != file.fileno():
+                os.dup2(file.fileno(), extra)
+        script = "echo to-three >&3; echo to-four >&4; ls /proc/self/fd | wc -l"
+        done = ocipy.run(bundle("sh", "-c", script), "--preserve-fds", "2", status=0, pass_fds=[3, 4])
+        assert done.stdout.split() == ["6"]
+        assert (tmp_path / "passed").read_text() == "to-three\nto-four\n"
+        for extra in (3, 4):
+            if extra != file.fileno():
+                os.close(extra)
+
+
+def test_stdio_belongs_to_the_user(ocipy, bundle):
+    """A pipe that root made can be reopened as /dev/stdout."""
+    read, write = os.pipe()
+    try:
+        path = bundle("sh", "-c", "echo reopened > /dev/stdout", change=set_user(uid=1000, gid=1000))
+        ocipy.run(path, status=0, stdout=write)
+        assert os.read(read, 100) == b"reopened\n"
+        assert os.fstat(write).st_uid == 1000
+    finally:
+        os.close(read)
+        os.close(write)
+    before = os.stat("/dev/null").st_uid
+    ocipy.run(path, stdout=subprocess.DEVNULL)
+    assert os.stat("/dev/null").st_uid == before
+
+
+def test_sockets_as_stdio(ocipy, bundle):
+    """A reopened /dev/stdout can't work then, the rest does."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ocipy.run(bundle("sh", "-c", "read line; echo got $line", change=set_user(uid=1000, gid=1000)), status=0,
+                  stdin=theirs if ours.send(b"hello\n") else None, stdout=theirs)  # fmt: skip
+        assert ours.recv(100) == b"got hello\n"
+
+
+def test_a_session_keyring_of_its_own(ocipy, bundle):
+    path = bundle("sh", "-c", "cat /proc/keys | grep -o '_ses[^:]*'; true", change=set_linux(maskedPaths=[]))
+    container = ocipy.new_id()
+    done = ocipy("run", "--bundle", path, container, status=0)
+    assert f"_ses.{container}" in done.stdout
+    done = ocipy.run(path, "--no-new-keyring", status=0)
+    assert "_ses.ocipy" not in done.stdout
+
+
+def test_a_file_mounted_over_passwd(ocipy, bundle, tmp_path):
+    (tmp_path / "passwd").write_text("root:x:0:0::/mounted:/bin/sh\n")
+    change = add_mounts(bind(tmp_path / "passwd", "/etc/passwd"))
+    assert inside(ocipy, bundle, "echo $HOME", change=change) == "/mounted\n"
