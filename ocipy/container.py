@@ -49,9 +49,9 @@ class Container:
         """Create the container: its init has all but run the program, and waits for ``start`` (runtime.md, Create).
 
         ``bundle`` is the directory with config.json; ``root`` where state is kept; the rest are runc's flags of the
-        same names (``preserve_fds``: that many descriptors after stdio, which have to be inheritable).  Where ``process.terminal`` is true, the terminal's master is sent to ``console_socket`` (a path)
-        or ``console`` (a connected socket).  Raises ConfigError, StateError (id in use), StepError; nothing is left
-        behind then.
+        same names (``preserve_fds``: that many descriptors after stdio, which have to be inheritable).  Where
+        ``process.terminal`` is true, the terminal's master is sent to ``console_socket`` (a path) or ``console`` (a
+        connected socket).  Raises ConfigError, StateError (id in use), StepError; nothing is left behind then.
         """
         from ocipy import creation
         from ocipy.plan.options import CreateOptions

@@ -55,7 +55,7 @@ def _hook(op: "SetupOp", index: int, number: int, detail: str) -> StepError:
 
 def _program(op: "SetupOp", index: int, number: int, detail: str) -> StepError:
     """In words that engines know: they make exit statuses 127 and 126 of them."""
-    name = op.values.get("name") or op.values["args"][0]
+    name = (op.values["name"] if "name" in op.values else op.values["args"][0]) or '""'
     reason = {errno.ENOENT: "no such file or directory", errno.EACCES: "permission denied"}.get(number)
     if reason is None:
         return StepError(_where(op), detail, number, _hint(op, number, detail), index, op.pointer)

@@ -190,7 +190,10 @@ def _make_root(root: str) -> None:
         return
     except FileNotFoundError:
         _make_root(root.rpartition("/")[0])
-        _make_root(root)
+        try:
+            posix.mkdir(root, 0o700)
+        except FileExistsError:
+            return  # another command made it meanwhile
 
 
 def list_ids(root: str) -> "list[str]":

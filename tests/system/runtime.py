@@ -43,6 +43,18 @@ def wait_ended(pid):
         return
 
 
+def change_at(*place, value):
+    """A change for ``Bundles``: give the config's member at that place (names and indices) a value."""
+
+    def change(config):
+        *above, last = place
+        for part in above:
+            config = config[part]
+        config[last] = value
+
+    return change
+
+
 class Bundles:
     """Makes bundles below ``directory``, on one root filesystem they share (it is mounted read-only by default)."""
 
@@ -118,6 +130,10 @@ class Runtime:
         assert not done.stdout
         return done.stderr.removeprefix("ocipy: ").rstrip("\n")
 
+    def refused(self, path, container=None, command="create"):
+        """The error line of a create or run of that bundle, which has to fail."""
+        return self.fails(*command.split(), "--bundle", path, container or self.new_id())
+
     def new_id(self):
         """An id nobody else uses."""
         return f"{self.name}-{next(self._count)}"
@@ -154,8 +170,10 @@ class Runtime:
         return self.state(container_id)["pid"]
 
     def delete_expected(self):
-        for container_id in self._created:
+        """The last first: it may have joined the namespaces of one before, which can't end until we reap."""
+        for container_id in reversed(self._created):
             self("delete", "--force", container_id)
+            children()
 
     def left(self):
         """Ids of containers that are still there."""

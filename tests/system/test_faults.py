@@ -40,7 +40,10 @@ def everything(config):
     linux["sysctl"] = {"net.ipv4.ip_forward": "0"}
     linux["rootfsPropagation"] = "rprivate"
     linux["devices"] = [{"path": "/dev/pipe", "type": "p"}]
-    linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}
+    linux["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}],
+    }
     config["domainname"] = "example.org"
     config["hooks"] = {kind: [HOOK] for kind in ("prestart", "createRuntime", "createContainer", "startContainer")}
     config["mounts"].append({"destination": "/mnt", "source": "/usr", "options": ["rbind", "ro"]})
@@ -51,7 +54,10 @@ def with_a_terminal(config):
     linux = config["linux"]
     dev = next(mount for mount in config["mounts"] if mount["destination"] == "/dev")
     dev["options"].append("ro")
-    linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}
+    linux["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}],
+    }
 
 
 def with_a_user_namespace(config):

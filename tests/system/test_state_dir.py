@@ -197,7 +197,9 @@ def test_killing_the_command_kills_the_half_made_container(ocipy, bundle, tmp_pa
     os.mkfifo(pipe)
 
     def change(config):
-        config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", f"cat > {pipe}; exec cat {pipe}"]}]}
+        config["hooks"] = {
+            "createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", f"cat > {pipe}; exec cat {pipe}"]}]
+        }
 
     from tests.system.runtime import RUNTIME
 
