@@ -76,6 +76,14 @@ static void warn_mask(struct init *init, int error, const char *what, uint64_t m
   warn(init, error, what, number);
 }
 
+/* What a capability has to be in to become inheritable (capset(2)). */
+static uint64_t bounding_set(void) {
+  uint64_t set = 0;
+  for (int capability = 0; capability < 64; capability++)
+    if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) > 0) set |= 1ull << capability;
+  return set;
+}
+
 static uint64_t halves(uint32_t low, uint32_t high) { return (uint64_t)high << 32 | low; }
 
 int op_capabilities(struct init *init, struct reader *in) {
@@ -87,6 +95,9 @@ int op_capabilities(struct init *init, struct reader *in) {
   uint64_t held = halves(data[0].permitted, data[1].permitted);
   /* config.md: what can't be granted is a warning, and no reason to fail. */
   uint64_t missing = (effective | permitted | inheritable | ambient) & ~held;
+  uint64_t unbound = inheritable & held & ~halves(data[0].inheritable, data[1].inheritable) & ~bounding_set();
+  if (unbound) warn_mask(init, EPERM, "inheritable capabilities", unbound);
+  inheritable &= ~unbound;
   if (missing) warn_mask(init, EPERM, "capabilities", missing);
   for (int half = 0; half < 2; half++) {
     data[half].effective = (uint32_t)((effective & permitted & held) >> 32 * half);

@@ -36,8 +36,6 @@ def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], Ho
 
         options.seccomp = compile_filter(profile, f"{root}/@seccomp" if root else None)
     plan = compile_plan(config, host, options)
-    for line in plan.warnings:
-        log.warning(line)
     return config, host, plan
 
 

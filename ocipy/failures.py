@@ -2,7 +2,7 @@
 
 import errno
 
-from ocipy.errors import StepError, SyscallError
+from ocipy.errors import StepError, SyscallError, one_line
 from ocipy.hints import HINTS
 from ocipy.pointers import dotted
 
@@ -34,6 +34,8 @@ def step_warning(op: "SetupOp", number: int, text: str) -> str:
 
     what, _, mask = text.rpartition(" ")
     listed = ", ".join(names(int(mask)))
+    if what == "inheritable capabilities":
+        return f"can't make {listed} inheritable: it isn't in the bounding set"
     if what == "ambient capabilities":
         return f"can't raise ambient capability {listed}: {errno.errorcode.get(number, number)}"
     return f"{dotted(op.pointer)}: {listed} can't be granted: the runtime doesn't hold it"
@@ -50,7 +52,7 @@ def _hook(op: "SetupOp", index: int, number: int, detail: str) -> StepError:
     kind, _, position = op.pointer[len("/hooks/") :].partition("/")
     if number == errno.ETIMEDOUT:
         detail, number = f"{op.values['path']} still ran after {op.values['timeout']} s and was killed", 0
-    return StepError(f"error running {kind} hook #{position}", detail, number, "", index, op.pointer)
+    return StepError(f"error running {kind} hook #{position}", one_line(detail), number, "", index, op.pointer)
 
 
 def _program(op: "SetupOp", index: int, number: int, detail: str) -> StepError:

@@ -30,9 +30,8 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
     paths = container_paths(host, config["linux"]["cgroupsPath"], options.container_id)
     if host.rootless:
         paths = {}
-    warnings: list[str] = []
-    ops = list(_ops(config, host, options, paths, warnings))
-    return Plan(ops, paths, config["process"]["terminal"], warnings)
+    ops = list(_ops(config, host, options, paths))
+    return Plan(ops, paths, config["process"]["terminal"])
 
 
 def _ops(
@@ -40,7 +39,6 @@ def _ops(
     host: "HostInfo",
     options: "CreateOptions",
     paths: "dict[str, str]",
-    warnings: "list[str]",
 ) -> "Iterator[SetupOp]":
     linux, user_process = config["linux"], config["process"]
     namespaces = Namespaces(linux["namespaces"])
@@ -80,7 +78,7 @@ def _ops(
     # The limits are for the program, not for the work above; after a change of user, setting them takes privileges.
     yield from rlimits(user_process["rlimits"])
     set_groups = not host.rootless or bool(user_process["user"]["additionalGids"])
-    yield from process.credentials(user_process, options.seccomp, options.preserve_fds, set_groups, warnings)
+    yield from process.credentials(user_process, options.seccomp, options.preserve_fds, set_groups)
 
     yield SetupOp("created", "")
     yield SetupOp("wait-start", "")

@@ -116,18 +116,15 @@ class Plan:
     """The compiled config: the steps in order, and what the runtime has to hold ready for them.
 
     ``cgroup_paths`` are the container's cgroups (hierarchy name → directory); ``console`` says whether a step sends
-    a terminal back; ``warnings`` are lines for the log.
+    a terminal back.
     """
 
-    __slots__ = ("cgroup_paths", "console", "ops", "warnings")
+    __slots__ = ("cgroup_paths", "console", "ops")
 
-    def __init__(
-        self, ops: "list[SetupOp]", cgroup_paths: "dict[str, str]", console: bool, warnings: "list[str]"
-    ) -> None:
+    def __init__(self, ops: "list[SetupOp]", cgroup_paths: "dict[str, str]", console: bool) -> None:
         self.ops = ops
         self.cgroup_paths = cgroup_paths
         self.console = console
-        self.warnings = warnings
 
     def spawn_index(self) -> int:
         """The place of the spawn: the INIT steps and the RUNTIME steps on the new process come after it."""

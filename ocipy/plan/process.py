@@ -18,7 +18,7 @@ _PATH_UNSET = "/bin:/usr/bin"  # execvp(3), whose semantics config.md asks for; 
 
 
 def credentials(
-    process: "dict[str, Any]", seccomp: "Filter | None", preserve_fds: int, set_groups: bool, warnings: "list[str]"
+    process: "dict[str, Any]", seccomp: "Filter | None", preserve_fds: int, set_groups: bool
 ) -> "Iterator[SetupOp]":
     """Who the process is and what it may do; ends with the program found, as that user sees it.
 
@@ -31,7 +31,7 @@ def credentials(
     elif seccomp:
         yield _seccomp(seccomp)
     capabilities = process["capabilities"]
-    masks = {name: _mask(name, capabilities[name], warnings) for name in capabilities}
+    masks = {name: to_mask(capabilities[name])[0] for name in capabilities}  # of unknown ones checks.py warns
     yield SetupOp("bounding-set", "/process/capabilities/bounding", keep=masks["bounding"])
     user = process["user"]
     yield SetupOp("umask", "/process/user/umask", mask=user.get("umask", _DEFAULT_UMASK))
@@ -59,9 +59,3 @@ def program(process: "dict[str, Any]", seccomp: "Filter | None") -> "Iterator[Se
 
 def _seccomp(seccomp: "Filter") -> SetupOp:
     return SetupOp("seccomp", "/linux/seccomp", flags=seccomp.flags, filter=seccomp.bpf)
-
-
-def _mask(name: str, names: "list[str]", warnings: "list[str]") -> int:
-    mask, unknown = to_mask(names)
-    warnings += [f"process.capabilities.{name}: unknown capability {each} is ignored" for each in unknown]
-    return mask
