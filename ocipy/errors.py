@@ -92,6 +92,11 @@ class StepError(OcipyError):
         super().__init__(": ".join(parts) + (f" ({hint})" if hint else ""))
 
 
+def one_line(text: str) -> str:
+    """The lines of ``text`` as one, for an error: engines show only the last line of what the runtime prints."""
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
 def describe_errno(number: int) -> str:
     """The errno as ``NAME: text``, e.g. ``EPERM: operation not permitted`` (errno(3))."""
     import errno

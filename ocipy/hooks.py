@@ -5,7 +5,7 @@ import select
 import time
 
 from ocipy import log
-from ocipy.errors import StepError
+from ocipy.errors import StepError, one_line
 from ocipy.pointers import dotted
 from ocipy.spec.jsontext import dumps
 
@@ -55,7 +55,7 @@ def run(kind: str, number: int, hook: "dict[str, Any]", state: "dict[str, Any]")
     finally:
         posix.close(output)
     status = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
-    text = said.decode("utf-8", "replace").strip()
+    text = one_line(said.decode("utf-8", "replace"))
     if text:
         log.debug(f"{kind} hook #{number} {hook['path']}: {text}")
     if not in_time:
