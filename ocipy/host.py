@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_CGROUP_ROOT = "/sys/fs/cgroup"  # where every host has its hierarchies, at or below
 _WHOLE_RANGE = ["0", "0", "4294967295"]
 
 
@@ -72,6 +73,10 @@ def probe(rootless: "bool | None" = None) -> HostInfo:
     for mount, root, kind, controllers in _cgroup_mounts(_read("/proc/self/mountinfo")):
         name = ",".join(controllers)
         relative = _relative(own.get(name, "/"), root)
+        if mount == _CGROUP_ROOT and kind == "cgroup2":
+            # Nothing else counts: hierarchies below it, or hidden under it, are not the host's layout.
+            hierarchies, unified = [], Hierarchy("", (), mount, relative)
+            break
         if kind == "cgroup2":
             unified = unified or Hierarchy("", (), mount, relative)
         elif all(each.name != name for each in hierarchies):
@@ -93,6 +98,8 @@ def _cgroup_mounts(text: str) -> "Iterable[tuple[str, str, str, tuple[str, ...]]
         if not separator:
             continue
         fields = before.split(" ")
+        if not f"{fields[4]}/".startswith(f"{_CGROUP_ROOT}/"):
+            continue  # mounted once more, for a container or a chroot
         kind, _, options = ("cgroup" + after).split(" ", 2)
         words = options.split(",")
         names = tuple(word for word in words if word in _CONTROLLERS or word.startswith("name="))
