@@ -53,6 +53,7 @@ def create(
     ``console`` is a connected socket for the terminal's master (the caller's to close), ``console_socket`` the path of
     one to connect to; ``fault`` is for tests (see ``Spawn.run``).  On any failure everything made is undone.
     """
+    _fill_stdio()
     _check_preserved(options.preserve_fds)
     state_dir.make_root()
     state_dir.refuse_used()
@@ -101,6 +102,15 @@ def _undo(state_dir: StateDir, state: "dict[str, Any]", started: bool) -> None:
     except OcipyError as problem:
         # The first error is the one to report; what couldn't be undone is said in the log.
         log.warning(f"while undoing the failed create: {problem}")
+
+
+def _fill_stdio() -> None:
+    """Where the caller has closed a standard stream, what we open next would take its place, and reach the container."""
+    for fd in range(3):
+        try:
+            posix.fstat(fd)
+        except OSError:
+            posix.set_inheritable(posix.open("/dev/null", posix.O_RDWR), True)
 
 
 def _check_preserved(count: int) -> None:
