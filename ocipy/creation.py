@@ -105,7 +105,7 @@ def _undo(state_dir: StateDir, state: "dict[str, Any]", started: bool) -> None:
 
 
 def _fill_stdio() -> None:
-    """Where the caller has closed a standard stream, what we open next would take its place, and reach the container."""
+    """Where the caller closed a standard stream, what we open next would take its place, and reach the container."""
     for fd in range(3):
         try:
             posix.fstat(fd)
