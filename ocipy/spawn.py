@@ -190,7 +190,8 @@ class Spawn:
         status = posix.waitstatus_to_exitcode(posix.waitpid(self.pid, 0)[1]) if self.pid else 0
         self.pid = 0
         ended = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
-        return StepError("container init", f"the process {ended} during setup")
+        hint = "is linux.resources.memory.limit large enough?" if status == -9 else ""
+        return StepError("container init", f"the process {ended} during setup", 0, hint)
 
     def _send_go(self) -> None:
         try:

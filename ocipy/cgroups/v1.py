@@ -6,6 +6,7 @@ means "not set".
 
 from ocipy.cgroups.devices import DEFAULT_RULES, DENY_ALL, configured_rules
 from ocipy.cgroups.settings import Setting, no_controller
+from ocipy.pointers import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _SIMPLE = {
     "cpuset": (("cpus", "cpuset.cpus", False), ("mems", "cpuset.mems", False)),
 }
 
+_RDMA = (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object"))  # cgroup-v1/rdma.rst
+
 _HINT = "mount the controller's v1 hierarchy, or drop the limit"
 
 
@@ -59,7 +62,21 @@ def _settings(resources: "dict[str, Any]", paths: "dict[str, str]") -> "Iterator
     for number, page in enumerate(resources.get("hugepageLimits", [])):
         file = f"hugetlb.{page['pageSize']}.limit_in_bytes"
         yield _one(paths, "hugetlb", file, f"{base}/hugepageLimits/{number}", str(page["limit"]))
+    yield from _network(resources.get("network", {}), paths)
+    for name, device in resources.get("rdma", {}).items():
+        limits = [f"{file}={device[member]}" for member, file in _RDMA if member in device]
+        if limits:
+            yield _one(paths, "rdma", "rdma.max", f"{base}/rdma/{escape(name)}", " ".join((name, *limits)))
     yield from _devices(resources["devices"], paths)
+
+
+def _network(network: "dict[str, Any]", paths: "dict[str, str]") -> "Iterator[Setting]":
+    pointer = "/linux/resources/network"
+    if network.get("classID"):
+        yield _one(paths, "net_cls", "net_cls.classid", f"{pointer}/classID", str(network["classID"]))
+    for number, entry in enumerate(network.get("priorities", [])):
+        value = f"{entry['name']} {entry['priority']}"
+        yield _one(paths, "net_prio", "net_prio.ifpriomap", f"{pointer}/priorities/{number}", value)
 
 
 def _table(paths: "dict[str, str]", controller: str, values: "dict[str, Any]", pointer: str) -> "Iterator[Setting]":

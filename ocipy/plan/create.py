@@ -24,7 +24,7 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
 
     Raises StepError for what the host lacks or ocipy doesn't support; nothing has been done then.
     """
-    refuse_unsupported(config)
+    refuse_unsupported(config, host.cgroup_mode == "unified")
     if options.systemd_cgroup or is_systemd_path(config["linux"]["cgroupsPath"]):
         raise StepError("linux.cgroupsPath", "the systemd cgroup driver is not supported yet", 0, "", -1, "")
     paths = container_paths(host, config["linux"]["cgroupsPath"], options.container_id)
