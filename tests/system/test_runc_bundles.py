@@ -68,8 +68,12 @@ def test_the_default_bundle_is_the_same_container(ocipy, runc_bundle, runc):
     table, other = mount_table(ours[3]), mount_table(theirs[3])
     assert sorted(table) == sorted(other)
     for point, mount in table.items():
-        assert (mount.kind, mount.options, mount.root) == (
-            other[point].kind, other[point].options, other[point].root), point  # fmt: skip
+        if mount.root == other[point].root == "/null":
+            continue  # a mask: ours is the host's null device, runc's the container's
+        theirs = other[point].options
+        if point == "/sys/fs/cgroup":
+            theirs = theirs - {"rw"} | {"ro"}  # as the config asks; runc 1.1 leaves that tmpfs writable
+        assert (mount.kind, mount.options, mount.root) == (other[point].kind, theirs, other[point].root), point
 
 
 def listing(text):
