@@ -11,8 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PENDING_KILL = 1 << (destruction.SIGKILL - 1)
-
 
 class Container:
     """A container, by its id, below a root directory.
@@ -193,7 +191,7 @@ class Container:
         try:
             found = directory.read()
             status = self._status(found, locked=True)
-            if status in ("running", "paused") and not force and not self._is_dying(found):
+            if status in ("running", "paused") and not force and not destruction.is_dying(found):
                 raise StateError(f"cannot delete container {self.id} that is not stopped: {status}")
             destruction.destroy(directory, found, run_hooks=True)
         finally:
@@ -213,24 +211,6 @@ class Container:
         except FileNotFoundError:
             return "running"
         return "created"
-
-    def _is_dying(self, found: "dict[str, Any]") -> bool:
-        """Whether SIGKILL is on its way to init: then it has ended in a moment, which we wait for."""
-        pid = found["init_process_pid"]
-        try:
-            fd = posix.open(f"/proc/{pid}/status", posix.O_RDONLY | posix.O_CLOEXEC)
-        except FileNotFoundError:
-            return True
-        try:
-            text = posix.read(fd, 8192).decode()
-        except ProcessLookupError:
-            return True
-        finally:
-            posix.close(fd)
-        pending = [int(line.split()[1], 16) for line in text.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
-        if not any(mask & _PENDING_KILL for mask in pending):
-            return False
-        return destruction.wait_end(pid, found["init_process_start"], 10_000)
 
     def _release(self, directory: StateDir, found: "dict[str, Any]") -> None:
         """Connect to init's socket, say go, and take what it reports until execve closes the connection.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SIGKILL = 9
+_PENDING_KILL = 1 << (SIGKILL - 1)
 _KILL_TIMEOUT = 10_000  # ms that a killed process may take to end (it may have much memory to give back)
 
 
@@ -107,3 +108,22 @@ def wait_end(pid: int, start_time: int, timeout: "int | None" = None) -> bool:
         return bool(poller.poll(timeout))
     finally:
         posix.close(pidfd)
+
+
+def is_dying(state: "dict[str, Any]") -> bool:
+    """Whether SIGKILL is on its way to init: then it has ended in a moment, which we wait for."""
+    pid = state["init_process_pid"]
+    try:
+        fd = posix.open(f"/proc/{pid}/status", posix.O_RDONLY | posix.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        text = posix.read(fd, 8192).decode()
+    except ProcessLookupError:
+        return True
+    finally:
+        posix.close(fd)
+    pending = [int(line.split()[1], 16) for line in text.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
+    if not any(mask & _PENDING_KILL for mask in pending):
+        return False
+    return wait_end(pid, state["init_process_start"], _KILL_TIMEOUT)
