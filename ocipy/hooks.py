@@ -6,6 +6,7 @@ import time
 
 from ocipy import log
 from ocipy.errors import StepError, one_line
+from ocipy.plan.hooks import LONGEST_TIMEOUT
 from ocipy.pointers import dotted
 from ocipy.spec.jsontext import dumps
 
@@ -45,7 +46,8 @@ def run(kind: str, number: int, hook: "dict[str, Any]", state: "dict[str, Any]")
         raise StepError(
             f"{where}: {dotted(pointer)}", f"exec {hook['path']}", problem.errno or 0, "", -1, pointer
         ) from None
-    deadline = time.monotonic() + hook["timeout"] if hook.get("timeout") else None
+    timeout = min(hook.get("timeout", 0), LONGEST_TIMEOUT)
+    deadline = time.monotonic() + timeout if timeout else None
     try:
         in_time, said = _converse(stdin, dumps(state).encode("utf-8", "surrogateescape"), output, deadline)
         if in_time:

@@ -37,7 +37,8 @@ class Log:
         else:
             line = f'time="{stamp}" level={level} msg={quoted}\n'
         try:
-            posix.write(self.fd, line.encode("utf-8", "surrogateescape"))
+            # Bytes that are no UTF-8 (in a path) are surrogates in the text: as \udc80 the line stays JSON.
+            posix.write(self.fd, line.encode("utf-8", "backslashreplace"))
         except OSError:
             # A log that can't be written (a full disk, a closed pipe) must not change what a command does.
             self.fd = 2

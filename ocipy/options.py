@@ -80,7 +80,7 @@ def parse(options: "Sequence[Option]", argv: "Sequence[str]", *, interspersed: b
                 arguments.extend(argv[position:])
                 break
             continue
-        name, equals, value = word.lstrip("-").partition("=")
+        name, equals, value = word[2 if word.startswith("--") else 1 :].partition("=")
         option = table.get(name)
         if option is None:
             raise UsageError(f"unknown option {word.partition('=')[0]}")
@@ -110,7 +110,7 @@ def _boolean(option: Option, value: str) -> bool:
 
 def _integer(option: Option, value: str) -> int:
     digits = value[1:] if value[:1] == "-" else value
-    if not (digits.isascii() and digits.isdigit()):
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
         raise UsageError(f"option --{option.name} needs a whole number, not {value!r}")
     return int(value)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ALL = -1
 _READ, _WRITE, _MKNOD = 2, 4, 1  # linux/bpf.h, BPF_DEVCG_ACC_*
+_ANY = _READ | _WRITE | _MKNOD
 _ACCESS_BITS = {"r": _READ, "w": _WRITE, "m": _MKNOD}
 _TYPE_NUMBERS = {"b": 1, "c": 2}  # BPF_DEVCG_DEV_*
 
@@ -64,9 +65,9 @@ def configured_rules(entries: "list[dict[str, Any]]") -> "list[DeviceRule]":
 def device_program(rules: "list[DeviceRule]") -> bytes:
     """An eBPF program (BPF_PROG_TYPE_CGROUP_DEVICE) that decides by ``rules``; nothing matching means denied.
 
-    The last rule that matches counts, so they are tested from the last to the first.
+    Of each access asked for, the last rule that speaks of it decides, so they are tested from the last to the first.
     """
-    # r2: type, r3: access asked for, r4: major, r5: minor (struct bpf_cgroup_dev_ctx)
+    # r2: type, r3: access asked for and not allowed yet, r4: major, r5: minor (struct bpf_cgroup_dev_ctx)
     code = [
         _instruction(0x61, 2, 1, 0),  # r2 = *(u32 *)(r1 + 0)
         _instruction(0xBC, 3, 2),  # w3 = w2
@@ -85,23 +86,23 @@ def device_program(rules: "list[DeviceRule]") -> bytes:
 def _rule(rule: DeviceRule) -> "list[bytes]":
     """Tests that jump over the verdict when the rule doesn't match."""
     verdict = [_instruction(0xB4, 0, imm=int(rule.allow)), _instruction(0x95)]
-    tests: list[tuple[int, int, int]] = []  # (operation, register, operand)
     mask = sum({_ACCESS_BITS[letter] for letter in rule.access})
-    prepare = []
+    if rule.type in _TYPE_NUMBERS and mask != _ANY:
+        if rule.allow:  # what is left to ask for is up to the rules before; nothing left: allowed
+            verdict = [_instruction(0x54, 3, imm=_ANY & ~mask), _instruction(0x56, 3, offset=2), *verdict]  # &=, jne
+        else:  # any of it denied suffices
+            left = [_instruction(0xBC, 1, 3), _instruction(0x54, 1, imm=mask)]
+            verdict = [*left, _instruction(0x16, 1, offset=2), *verdict]  # jeq
+    tests: list[tuple[int, int]] = []  # (register, operand)
     if rule.type in _TYPE_NUMBERS:
-        tests.append((0x56, 2, _TYPE_NUMBERS[rule.type]))  # jne
-    if mask != _READ | _WRITE | _MKNOD:
-        # Allowed: all that is asked for must be in the rule.  Denied: any of it suffices.
-        prepare = [_instruction(0xBC, 1, 3), _instruction(0x54, 1, imm=7 & ~mask if rule.allow else mask)]
-        tests.append((0x56 if rule.allow else 0x16, 1, 0))  # jne, jeq
-    if rule.type in _TYPE_NUMBERS:
-        tests += [(0x56, 4, rule.major)] if rule.major != ALL else []
-        tests += [(0x56, 5, rule.minor)] if rule.minor != ALL else []
+        tests.append((2, _TYPE_NUMBERS[rule.type]))
+        tests += [(4, rule.major)] if rule.major != ALL else []
+        tests += [(5, rule.minor)] if rule.minor != ALL else []
     jumps = [
-        _instruction(operation, register, offset=len(tests) - number - 1 + len(verdict), imm=operand)
-        for number, (operation, register, operand) in enumerate(tests)
+        _instruction(0x56, register, offset=len(tests) - number - 1 + len(verdict), imm=operand)  # jne
+        for number, (register, operand) in enumerate(tests)
     ]
-    return prepare + jumps + verdict
+    return jumps + verdict
 
 
 def _instruction(code: int, target: int = 0, source: int = 0, offset: int = 0, imm: int = 0) -> bytes:

@@ -41,16 +41,21 @@ def create(paths: "Iterable[str]", root: str) -> None:
 
 def _make(paths: "list[str]", root: str) -> None:
     chains = [_missing(path) for path in paths]
-    ancestors = [directory for chain in chains for directory in chain[1:]]
+    ancestors = [directory for chain in chains for directory in reversed(chain[1:])]
     if ancestors:
+        # Under the lock until they are made: who found them noted but missing would strike them out.
         with _Ledger(root) as ledger:
             ledger.add(ancestors)
-    for chain in chains:
-        for directory in reversed(chain):
-            try:
-                posix.mkdir(directory, 0o755)
-            except FileExistsError:
-                continue
+            _make_all(ancestors)
+    _make_all([chain[0] for chain in chains if chain])
+
+
+def _make_all(directories: "Iterable[str]") -> None:
+    for directory in directories:
+        try:
+            posix.mkdir(directory, 0o755)
+        except FileExistsError:
+            continue
 
 
 def _missing(path: str) -> "list[str]":
@@ -206,19 +211,21 @@ class _Ledger:
         self._fd = posix.open(self._path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         data = posix.pread(self._fd, 1 << 20, 0).decode("utf-8", "surrogateescape")
-        self._before = data.splitlines()
-        self._lines = list(self._before)
+        self._lines = data.split("\n")[:-1]  # no cgroup's name has a newline in it (cgroup_mkdir in kernel/cgroup)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._lines != self._before:
-            text = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "surrogateescape")
-            posix.ftruncate(self._fd, 0)
-            posix.pwrite(self._fd, text, 0)
         posix.close(self._fd)
 
+    def _save(self) -> None:
+        text = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "surrogateescape")
+        posix.ftruncate(self._fd, 0)
+        posix.pwrite(self._fd, text, 0)
+
     def add(self, directories: "Iterable[str]") -> None:
+        """Note them, before they are made: what a crash leaves is then known to be ours."""
         self._lines += [each for each in directories if each not in self._lines]
+        self._save()
 
     def prune(self, directory: str) -> None:
         """Remove the directory and its ancestors, as far as they are ours and empty."""
@@ -230,6 +237,7 @@ class _Ledger:
             except OSError:
                 return  # another container's cgroup is in it
             self._lines.remove(directory)
+            self._save()
             directory = directory.rpartition("/")[0]
 
 

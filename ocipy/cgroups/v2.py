@@ -5,6 +5,7 @@ a container weighs the same under all of them.
 """
 
 from ocipy.cgroups.settings import Setting
+from ocipy.errors import StepError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ _BASE = "/linux/resources"
 
 
 def settings(resources: "dict[str, Any]", directory: str) -> "list[Setting]":
-    """The writes that apply ``resources`` to the container's cgroup, in order."""
+    """The writes that apply ``resources`` to the container's cgroup, in order.
+
+    Raises StepError for a limit on memory and swap together without one on memory.
+    """
     cpu = resources.get("cpu", {})
     found = [*_cpu(cpu), *_memory(resources.get("memory", {}))]
     limit = resources.get("pids", {}).get("limit")
@@ -60,8 +64,11 @@ def _memory(memory: "dict[str, Any]") -> "Iterator[tuple[str, str, str]]":
     limit, swap = memory.get("limit"), memory.get("swap")
     if swap:
         # v1 counts memory and swap together, v2 apart.
-        value = "max" if swap < 0 else str(swap - (limit or 0))
-        yield f"{_BASE}/memory/swap", "memory.swap.max", value
+        if swap > 0 and (not limit or limit < 0):
+            hint = "cgroup v2 limits swap apart from memory"
+            pointer = f"{_BASE}/memory/swap"
+            raise StepError("linux.resources.memory.swap", "needs a memory limit", 0, hint, -1, pointer)
+        yield f"{_BASE}/memory/swap", "memory.swap.max", "max" if swap < 0 else str(swap - (limit or 0))
     if limit:
         yield f"{_BASE}/memory/limit", "memory.max", "max" if limit < 0 else str(limit)
     reservation = memory.get("reservation")

@@ -9,6 +9,7 @@ from ocipy.plan.namespaces import Namespaces, id_map
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.plan.rlimits import rlimits
 from ocipy.plan.unsupported import refuse_unsupported
+from ocipy.pointers import dotted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _ops(
 
 def _cgroups(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "Iterator[SetupOp]":
     if not paths:
+        _refuse_limits(linux["resources"], host)
         return
     v1_paths = {name: path for name, path in paths.items() if name}
     if v1_paths:
@@ -104,6 +106,13 @@ def _cgroups(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]")
         rules = [*devices.configured_rules(linux["resources"]["devices"]), *devices.DEFAULT_RULES]
         program = devices.device_program(rules)
         yield SetupOp("device-filter", "/linux/resources/devices", path=paths[""], program=program)
+
+
+def _refuse_limits(resources: "dict[str, Any]", host: "HostInfo") -> None:
+    """Without a cgroup nothing holds a container to its limits; device rules are an outer cgroup's matter then."""
+    for setting in v2.settings(resources, ""):
+        reason = "a rootless container gets no cgroup" if host.rootless else "this host has no cgroups mounted"
+        raise StepError(dotted(setting.pointer), reason, 0, "drop the limit", -1, setting.pointer)
 
 
 def hook_state(config: "dict[str, Any]", options: "CreateOptions") -> "dict[str, Any]":

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+LONGEST_TIMEOUT = 10**6  # seconds: poll(2) counts milliseconds in an int
+
 
 def runtime_hooks(hooks: "dict[str, Any]", kind: str) -> "Iterator[SetupOp]":
     """Steps for hooks that run in the runtime's namespaces: prestart, createRuntime."""
@@ -20,7 +22,7 @@ def runtime_hooks(hooks: "dict[str, Any]", kind: str) -> "Iterator[SetupOp]":
             path=hook["path"],
             args=hook["args"],
             env=hook["env"],
-            timeout=hook.get("timeout", 0),
+            timeout=min(hook.get("timeout", 0), LONGEST_TIMEOUT),
         )
 
 
@@ -37,7 +39,7 @@ def container_hooks(hooks: "dict[str, Any]", kind: str, state: "dict[str, Any]")
             path=hook["path"],
             args=hook["args"],
             env=hook["env"],
-            timeout=hook.get("timeout", 0),
+            timeout=min(hook.get("timeout", 0), LONGEST_TIMEOUT),
             before_pid=before,
             after_pid=after,
         )

@@ -168,7 +168,7 @@ def check_device_rules(config: "dict[str, Any]") -> "Iterator[Fault]":
         if not rule["access"] or rule["access"].strip("rwm"):
             yield Fault(f"{pointer}/access", f'expected any of "r", "w" and "m", such as "rw", got {rule["access"]!r}')
         for name in ("major", "minor"):
-            if rule[name] < -1:
+            if not -1 <= rule[name] <= 4294967295:
                 yield Fault(f"{pointer}/{name}", f"expected a device number, or -1 for all, got {rule[name]}")
 
 
