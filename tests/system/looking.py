@@ -94,6 +94,14 @@ def inside(ocipy, bundle, script, *options, change=None, status=0, own_rootfs=Fa
     return done.stdout
 
 
+SHOW_MOUNTS = "cat /proc/self/mountinfo"
+
+
+def mounts_inside(ocipy, bundle, *mounts, change=None, **keywords):
+    """The mount table of a container with these mounts beside the default ones."""
+    return mount_table(inside(ocipy, bundle, SHOW_MOUNTS, change=together(add_mounts(*mounts), change), **keywords))
+
+
 def namespace_of(pid, kind):
     """The identity of a process's namespace: ``net:[4026531840]``."""
     return os.readlink(f"/proc/{pid}/ns/{NAMESPACES[kind]}")
