@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 _PACKAGE = __file__.rpartition("/")[0]
 _FILE = f"{_PACKAGE}/__pycache__/pack.{sys.implementation.cache_tag}.bin"
+_TRAILER = 8  # bytes
 
 
 class _Pack:
     """An import finder and loader.
 
-    ``entries`` by module name: source, its time (ns) and size, whether it is a package, the marshalled code.
+    ``entries`` by module name: source, its time (ns) and size, whether it is a package, where its marshalled code
+    begins in the file, and how long it is.
     """
 
-    def __init__(self, entries: "dict[str, tuple[str, int, int, bool, bytes]]") -> None:
+    def __init__(self, fd: int, entries: "dict[str, tuple[str, int, int, bool, int, int]]") -> None:
+        self.fd = fd
         self.entries = entries
 
     def find_spec(
@@ -35,7 +38,7 @@ class _Pack:
         entry = self.entries.get(name)
         if entry is None:
             return None
-        source, time, size, package, _ = entry
+        source, time, size, package = entry[:4]
         if _identity(source) != (time, size):
             del self.entries[name]
             return None
@@ -49,55 +52,64 @@ class _Pack:
         """The ordinary kind of module will do."""
 
     def exec_module(self, module: "ModuleType") -> None:
-        exec(marshal.loads(self.entries[module.__name__][4]), module.__dict__)  # noqa: S102, S302  # as a .pyc is
+        exec(marshal.loads(self.code(module.__name__)), module.__dict__)  # noqa: S102, S302  # as a .pyc is
+
+    def code(self, name: str) -> bytes:
+        """The marshalled code of a module in the pack."""
+        start, length = self.entries[name][4:]
+        return posix.pread(self.fd, length, start)
 
 
-_pack = _Pack({})
+_pack = _Pack(-1, {})
 
 
 def load() -> None:
     """Let modules be imported from the pack, if there is one."""
     try:
         fd = posix.open(_FILE, posix.O_RDONLY | posix.O_CLOEXEC)
-        try:
-            data = posix.read(fd, 1 << 24)
-        finally:
-            posix.close(fd)
-        entries = marshal.loads(data)  # noqa: S302  # beside the .pyc files, and as trustworthy as they
-    except (OSError, ValueError, EOFError, TypeError):
+        start = int.from_bytes(posix.pread(fd, _TRAILER, posix.lseek(fd, -_TRAILER, 2)), "little")
+        entries = marshal.loads(posix.pread(fd, 1 << 20, start))  # noqa: S302  # trusted as the .pyc files beside it
+    except (OSError, OverflowError, ValueError, EOFError, TypeError):
         return  # none yet, or a damaged one: ``save`` writes it anew
     if type(entries) is dict:
-        _pack.entries = entries
+        _pack.fd, _pack.entries = fd, entries
         sys.meta_path.insert(0, _pack)
 
 
 def save() -> None:
-    """Write the pack anew if a module came from elsewhere."""
-    loaded = {name: module for name, module in sys.modules.items() if name.startswith("ocipy.")}
-    fresh = {}
-    for name, module in loaded.items():
-        spec = module.__spec__
-        if name not in _pack.entries and spec is not None and (spec.origin or "").endswith(".py"):
-            fresh[name] = _packed(name, spec)
+    """Write the pack anew if a module came from elsewhere.
+
+    The file holds the codes, then the entries, then, in eight bytes, where the entries begin.
+    """
+    loaded = [(name, module.__spec__) for name, module in sys.modules.items() if name.startswith("ocipy.")]
+    fresh = [(name, spec) for name, spec in loaded if spec and spec.origin and spec.origin.endswith(".py")]
+    fresh = [(name, spec) for name, spec in fresh if name not in _pack.entries]
     if not fresh or sys.dont_write_bytecode:
         return
+    codes = {name: _pack.code(name) for name in _pack.entries}
+    about = {name: entry[:4] for name, entry in _pack.entries.items()}
+    for name, spec in fresh:
+        codes[name] = marshal.dumps(spec.loader.get_code(name))  # type: ignore[union-attr]  # importlib's own loader
+        about[name] = (spec.origin or "", *_identity(spec.origin or ""), spec.submodule_search_locations is not None)
+    start = 0
+    entries = {}
+    for name, code in codes.items():
+        entries[name] = (*about[name], start, len(code))
+        start += len(code)
+    _write(b"".join(codes.values()) + marshal.dumps(entries) + start.to_bytes(_TRAILER, "little"))
+
+
+def _write(data: bytes) -> None:
     temporary = f"{_FILE}.{posix.getpid()}"
     try:
         fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o644)
         try:
-            posix.write(fd, marshal.dumps({**_pack.entries, **fresh}))
+            posix.write(fd, data)
         finally:
             posix.close(fd)
         posix.rename(temporary, _FILE)
     except OSError:
         return  # as with .pyc files: a cache, no more
-
-
-def _packed(name: str, spec: ModuleSpec) -> "tuple[str, int, int, bool, bytes]":
-    source = spec.origin or ""
-    code = spec.loader.get_code(name)  # type: ignore[union-attr]  # importlib's own source loader
-    package = spec.submodule_search_locations is not None
-    return (source, *_identity(source), package, marshal.dumps(code))
 
 
 def _identity(path: str) -> "tuple[int, int]":
