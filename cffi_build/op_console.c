@@ -42,11 +42,9 @@ static int set_up_line(struct init *init, int slave, uint64_t columns, uint64_t 
 }
 
 static int bind_console(struct init *init, int slave) {
-  char path[64];
-  fd_path(path, sizeof path, slave);
   int target = make_in_root(init->root_fd, "/dev/console", 0, 0600);
   if (target < 0) return failed(init, "open the mount point", "/dev/console");
-  int tree = tree_clone(AT_FDCWD, path, 0);
+  int tree = tree_clone(slave, "", 0);
   if (tree < 0 || tree_attach(tree, target) < 0) return failed(init, "bind the terminal on", "/dev/console");
   close(tree);
   close(target);

@@ -35,7 +35,9 @@ def test_home_of_the_container_s_user(ocipy, bundle, uid, home):
     assert ocipy.run(path, status=0).stdout == f"{home}\n"
 
 
-@pytest.mark.parametrize("kind", ["missing", "fifo", "directory", "loop", "dangling", "empty", "binary", "device"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "fifo", "directory", "loop", "dangling", "empty", "binary", "device", "endless"]
+)
 def test_home_with_a_strange_passwd(ocipy, bundle, kind):
     path = bundle("sh", "-c", "echo $HOME", own_rootfs=True)
     file = path / "rootfs/etc/passwd"
@@ -52,6 +54,9 @@ def test_home_with_a_strange_passwd(ocipy, bundle, kind):
         file.write_bytes(b"")
     elif kind == "binary":
         file.write_bytes(bytes(range(256)) * 100)
+    elif kind == "endless":
+        file.write_text("root:x:0:0::" + "x" * 5000)  # one line, that goes on for a terabyte
+        os.truncate(file, 1 << 40)
     elif kind == "device":
         os.mknod(file, 0o020666, os.makedev(1, 5))
     assert ocipy.run(path, status=0).stdout == "/\n"
