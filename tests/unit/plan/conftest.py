@@ -1,0 +1,63 @@
+"""Hosts and configs for the planner, which is pure: nothing here looks at this machine."""
+
+import json
+
+import pytest
+
+from ocipy.bundle.default_config import default_config
+from ocipy.host import Hierarchy, HostInfo
+from ocipy.plan.create import create
+from ocipy.plan.options import CreateOptions
+from ocipy.spec.load import parse_config
+
+_V1 = ("cpu,cpuacct", "memory", "devices", "pids", "name=systemd")
+
+
+def _hierarchy(name):
+    controllers = () if name.startswith("name=") else tuple(name.split(","))
+    return Hierarchy(name, controllers, f"/sys/fs/cgroup/{name.removeprefix('name=')}", "/own")
+
+
+HOSTS = {
+    "hybrid": HostInfo(
+        hierarchies=tuple(map(_hierarchy, _V1)), unified=Hierarchy("", (), "/sys/fs/cgroup/unified", "/own")
+    ),
+    "unified": HostInfo(unified=Hierarchy("", (), "/sys/fs/cgroup", "/own")),
+    "none": HostInfo(),
+    "rootless": HostInfo(uid=1000, gid=1000, unified=Hierarchy("", (), "/sys/fs/cgroup", "/own")),
+}
+
+
+@pytest.fixture
+def hosts():
+    return HOSTS
+
+
+@pytest.fixture
+def make_plan():
+    """``make_plan(change, host="hybrid", rootless=False, **options)``: the plan of a changed default config."""
+
+    def make(change=None, host="hybrid", rootless=False, **options):
+        config = default_config(rootless)
+        if change:
+            change(config)
+        complete = parse_config(json.dumps(config).encode(), "config.json")
+        return create(complete, HOSTS[host], CreateOptions("box", "/bundle", **options))
+
+    return make
+
+
+@pytest.fixture
+def names():
+    return lambda plan: [op.name for op in plan.ops]
+
+
+@pytest.fixture
+def only():
+    """The one step of that name."""
+
+    def find(plan, name):
+        (found,) = [op for op in plan.ops if op.name == name]
+        return found
+
+    return find
