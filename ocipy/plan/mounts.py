@@ -89,7 +89,7 @@ def _filesystem(pointer: str, destination: str, type_: str, source: str, options
     data = list(options.data)
     if attributes & RDONLY and type_ not in _SHARED_SUPERBLOCK:
         data.append("ro")
-    if destination == "/dev":
+    if _is_dev(destination):
         attributes &= ~RDONLY
     return SetupOp(
         "mount",
