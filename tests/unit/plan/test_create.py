@@ -7,6 +7,7 @@ import pytest
 from ocipy.errors import StepError
 from ocipy.plan import describe, process
 from ocipy.seccomp import Filter
+from ocipy.spec import CAPABILITY_SETS
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 FILTER = Filter(b"\x06\0\0\0\0\0\xff\x7f", 0, ())
@@ -18,9 +19,8 @@ def everything(config):
     config["hostname"], config["domainname"] = "box", "example.org"
     config["root"]["readonly"] = True
     config["process"].update(cwd="/work", oomScoreAdj=100, terminal=True, user={"uid": 7, "gid": 8, "umask": 0o77})
-    config["hooks"] = {
-        kind: HOOK for kind in ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
-    }
+    for kind in ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"):
+        config.setdefault("hooks", {})[kind] = HOOK
     config["linux"]["namespaces"] += [{"type": "user"}, {"type": "cgroup"}]
     config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 5, "size": 99}]
     config["linux"]["resources"] = {"memory": {"limit": 1 << 20}, "pids": {"limit": 5}, "cpu": {"shares": 512}}
@@ -78,8 +78,6 @@ BEFORE = [
 ]
 
 
-
-
 @pytest.mark.parametrize(("first", "second"), BEFORE)
 def test_order(make_plan, names, first, second):
     found = names(make_plan(everything, seccomp=FILTER))
@@ -94,7 +92,7 @@ def test_the_ends(make_plan, names):
     found = names(make_plan(everything, seccomp=FILTER))
     assert found[0] == "cgroup-create"
     assert found[-1] == "exec"
-    assert [name for name in found[found.index("wait-start") :]] == ["wait-start", "hook", "seccomp", "exec"]
+    assert found[found.index("wait-start") :] == ["wait-start", "hook", "seccomp", "exec"]
 
 
 def test_seccomp_without_no_new_privileges_is_loaded_while_capabilities_are_held(make_plan, names):
@@ -120,7 +118,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def a_process(**changes):
-    empty = dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), [])
+    empty = {name: [] for name in CAPABILITY_SETS}
     user = {"uid": 0, "gid": 0, "additionalGids": []}
     base = {"args": ["sh"], "env": [], "cwd": "/", "user": user, "noNewPrivileges": False, "capabilities": empty}
     return base | changes

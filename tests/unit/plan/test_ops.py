@@ -34,7 +34,7 @@ def test_every_step_of_the_runtime_has_its_action():
 
 
 def test_magic_version_and_flags():
-    assert (encode.MAGIC, encode.VERSION) == (define("OCIPY_PLAN_MAGIC"), define("OCIPY_PLAN_VERSION"))
+    assert (define("OCIPY_PLAN_MAGIC"), define("OCIPY_PLAN_VERSION")) == (encode.MAGIC, encode.VERSION)
     assert define("OCIPY_OP_FAULT") == encode.FLAG_FAULT
 
 

@@ -1,0 +1,78 @@
+"""The plan in words."""
+
+import json
+
+import pytest
+
+from ocipy.plan import describe
+from ocipy.plan.ops import INIT, KINDS, SetupOp
+
+SAMPLES = {"n": 1, "s": "/word", "l": ["a", "b"], "b": b"\x05\0\0\0\0\0\0\0"}
+SPECIAL = {
+    "cgroup-create": {"paths": {"memory": "/m"}},
+    "cgroup-write": {"path": "/m/memory.max", "value": "5"},
+    "device-filter": {"path": "/u", "program": b"12345678"},
+    "spawn": {"new": ["pid"], "join": {"network": "/n"}, "tasks": ["/m/tasks"], "unified": ""},
+    "id-map": {"uid": [(0, 1000, 1)], "gid": [(0, 1000, 1)], "deny_setgroups": True},
+    "oom-score": {"value": -5},
+    "run-hook": {"hook": "prestart", "path": "/h"},
+    "rlimit": {"name": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1},
+    "created": {},
+    "device": {"path": "/dev/x", "mode": 0o020666, "major": 1, "minor": 3, "uid": 0, "gid": 0, "bind": 0},
+}
+
+
+def sample(name):
+    kind = KINDS[name]
+    values = {field: SAMPLES[type_] for field, type_ in kind.fields} if kind.actor == INIT else {}
+    return SetupOp(name, "/x", **values | SPECIAL.get(name, {}))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_step_has_a_sentence(name):
+    text = describe.sentence(sample(name))
+    assert text
+    assert text[0].islower()
+    assert "{" not in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "text"),
+    [
+        ("mount", {"type": "proc", "destination": "/p", "data": "", "set": 0, "propagation": 0}, "mount proc on /p"),
+        (
+            "mount",
+            {"type": "tmpfs", "destination": "/t", "data": "size=1m", "set": 0x1 | 0x10, "propagation": 1 << 19},
+            "mount tmpfs on /t (ro,noatime, size=1m, slave)",
+        ),
+        ("device", {"path": "/dev/x", "mode": 0o010600, "major": 0, "minor": 0, "uid": 1, "gid": 2, "bind": 0},
+         "make /dev/x (p, mode 0600 owned by 1:2)"),
+        ("id-map", {"uid": [(0, 5, 9)], "gid": [(0, 6, 9)], "deny_setgroups": False},
+         "map user ids 0→5*9, group ids 0→6*9"),
+        ("user", {"uid": 1, "gid": 2, "groups": b"\3\0\0\0\4\0\0\0"}, "become user 1, group 2 (groups 3 4)"),
+        ("rlimit", {"name": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1}, "set RLIMIT_CORE to 0, hard unlimited"),
+        ("seccomp", {"filter": bytes(24)}, "load the seccomp filter (3 instructions)"),
+        ("exec", {"args": ["a", "b c"]}, "execute 'a b c'"),
+    ],
+)  # fmt: skip
+def test_sentences(name, values, text):
+    assert describe.sentence(SetupOp(name, "", **values)) == text
+
+
+def test_lines_say_number_actor_and_pointer(make_plan):
+    lines = describe.lines(make_plan())
+    assert lines[0].split()[:2] == ["0", "runtime"]
+    assert lines[0].endswith("linux.cgroupsPath")
+    assert any(line.split()[1] == "init" and line.endswith("mounts[3]") for line in lines)
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_documents_are_json(make_plan):
+    plan = make_plan(host="unified")
+    documents = json.loads(json.dumps(describe.documents(plan)))
+    assert [document["index"] for document in documents] == list(range(len(plan.ops)))
+    assert {document["actor"] for document in documents} == {"runtime", "init"}
+    filter_ = next(document for document in documents if document["step"] == "device-filter")
+    assert filter_["values"]["program"].endswith(" bytes")
+    assert filter_["pointer"] == "/linux/resources/devices"
