@@ -47,8 +47,11 @@ unsigned long classic_flags(uint64_t attributes) {
   return flags;
 }
 
-/* Before mount_setattr(2) (5.12): a remount, which replaces all flags, so the present ones are carried along. */
-static int remount_classic(int tree_fd, const struct mount_look *look) {
+/*
+ * Before mount_setattr(2) (5.12): a remount, which replaces all flags, so the present ones are carried along.  Only what
+ * is attached can be remounted.
+ */
+int tree_remount(int tree_fd, const struct mount_look *look) {
   char path[64];
   struct statvfs now;
   fd_path(path, sizeof path, tree_fd);
@@ -58,16 +61,14 @@ static int remount_classic(int tree_fd, const struct mount_look *look) {
   return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL);
 }
 
-/* Change attributes of the mount at tree_fd (and those below it). */
+/* Change attributes of the mount at tree_fd (and those below it); ENOSYS: see tree_remount. */
 int tree_change(int tree_fd, const struct mount_look *look, int recursive) {
   struct mount_attr attr = {.attr_set = look->set, .attr_clr = look->clear};
   /* The access-time policy is a field, not a bit: a new value needs the old one cleared (mount_setattr(2)). */
   if (look->set & MOUNT_ATTR__ATIME) attr.attr_clr |= MOUNT_ATTR__ATIME;
   if (!attr.attr_set && !attr.attr_clr) return 0;
   unsigned flags = AT_EMPTY_PATH | (recursive ? RECURSIVE : 0);
-  int done = (int)syscall(SYS_mount_setattr, tree_fd, "", flags, &attr, sizeof attr);
-  if (done < 0 && errno == ENOSYS && !recursive) return remount_classic(tree_fd, look);
-  return done;
+  return (int)syscall(SYS_mount_setattr, tree_fd, "", flags, &attr, sizeof attr);
 }
 
 int tree_propagate(int tree_fd, uint64_t propagation) {

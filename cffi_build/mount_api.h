@@ -14,6 +14,7 @@ struct mount_look {
 int tree_clone(int fd, const char *path, int recursive);
 int tree_attach(int tree_fd, int target_fd);
 int tree_change(int tree_fd, const struct mount_look *look, int recursive);
+int tree_remount(int tree_fd, const struct mount_look *look);
 int tree_propagate(int tree_fd, uint64_t propagation);
 int filesystem_new(struct init *init, const char *type, const char *source, const char *data, uint64_t attributes);
 unsigned long classic_flags(uint64_t attributes);

@@ -56,8 +56,10 @@ int op_root(struct init *init, struct reader *in) {
 /* Attributes and propagation, then the attachment; closes both descriptors. */
 static int finish(struct init *init, int tree, int target, const struct mount_look *look, const char *destination) {
   int result = 0;
-  if (tree_change(tree, look, 0) < 0) result = failed(init, "mount_setattr", destination);
+  int late = tree_change(tree, look, 0) < 0;
+  if (late && errno != ENOSYS) result = failed(init, "mount_setattr", destination);
   else if (tree_attach(tree, target) < 0) result = failed(init, "move_mount to", destination);
+  else if (late && tree_remount(tree, look) < 0) result = failed(init, "remount", destination);
   else if (tree_propagate(tree, look->propagation) < 0) result = failed(init, "mount propagation of", destination);
   int error = errno;
   close(tree);
@@ -134,6 +136,13 @@ int op_bind(struct init *init, struct reader *in) {
   return finish(init, tree, target, &look, destination);
 }
 
+/* Change the attributes of a mount that is attached. */
+static int change(struct init *init, int mounted, const struct mount_look *look, const char *destination) {
+  if (tree_change(mounted, look, 0) == 0) return 0;
+  if (errno == ENOSYS && tree_remount(mounted, look) == 0) return 0;
+  return failed(init, "mount_setattr", destination);
+}
+
 int op_remount(struct init *init, struct reader *in) {
   const char *destination = read_string(in);
   struct mount_look look;
@@ -142,7 +151,7 @@ int op_remount(struct init *init, struct reader *in) {
   look.propagation = read_number(in);
   int mounted = open_in_root(init->root_fd, destination, O_PATH);
   if (mounted < 0) return failed(init, "open", destination);
-  if (tree_change(mounted, &look, 0) < 0) return failed(init, "mount_setattr", destination);
+  if (change(init, mounted, &look, destination) < 0) return -1;
   if (tree_propagate(mounted, look.propagation) < 0) return failed(init, "mount propagation of", destination);
   close(mounted);
   return 0;
@@ -193,6 +202,5 @@ int op_readonly_path(struct init *init, struct reader *in) {
 int op_readonly_root(struct init *init, struct reader *in) {
   (void)in;
   struct mount_look look = {.set = 1 /* MOUNT_ATTR_RDONLY */};
-  if (tree_change(init->root_fd, &look, 0) < 0) return failed(init, "mount_setattr", "/");
-  return 0;
+  return change(init, init->root_fd, &look, "/");
 }

@@ -1,0 +1,59 @@
+"""Where newer system calls are missing (an older kernel, or a filter around the runtime), the container is the same."""
+
+import sys
+
+import pytest
+
+from tests.system.looking import SHOW_MOUNTS, add_mounts, bind, mount_table, no_ambient, together
+from tests.system.runtime import RUNTIME
+
+pytestmark = pytest.mark.root
+
+WITHOUT = """
+import errno, os, sys
+import pyseccomp
+filter = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+for name in sys.argv[1].split(","):
+    filter.add_rule(pyseccomp.ERRNO(errno.ENOSYS), name)
+filter.load()
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def run_without(ocipy, path, calls):
+    command = (sys.executable, "-c", WITHOUT, calls, RUNTIME, "--root", str(ocipy.root), "run", "--bundle", str(path))
+    return ocipy.execute(*command, ocipy.new_id(), status=0).stdout
+
+
+def looks(text):
+    table = mount_table("\n".join(line for line in text.splitlines() if " - " in line))
+    return {point: (mount.kind, mount.options, mount.root) for point, mount in table.items()}
+
+
+@pytest.mark.parametrize(
+    "calls", ["openat2", "mount_setattr", "close_range", "faccessat2", "openat2,mount_setattr,close_range,faccessat2"]
+)
+def test_the_container_is_the_same(ocipy, bundle, tmp_path, calls):
+    change = together(no_ambient, add_mounts(bind(tmp_path, "/tmp", "ro", "nosuid")))
+    path = bundle(
+        "sh", "-c", f"{SHOW_MOUNTS}; touch /x 2>/dev/null || echo refused; ls /proc/self/fd | wc -l", change=change
+    )
+    said, usual = run_without(ocipy, path, calls), ocipy.run(path, status=0).stdout
+    assert looks(said) == looks(usual)
+    assert said.splitlines()[-2:] == usual.splitlines()[-2:] == ["refused", "4"]
+
+
+def test_links_stay_inside_without_openat2(ocipy, bundle, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    change = together(
+        no_ambient, add_mounts(bind("/etc", "/absolute/x"), bind("/etc", "/climbing/y"), bind("/etc", "/z/z"))
+    )
+    path = bundle("sh", "-c", SHOW_MOUNTS, own_rootfs=True, change=change)
+    root = path / "rootfs"
+    (root / "absolute").symlink_to(outside)
+    (root / "climbing").symlink_to("../" * 30 + str(outside)[1:])
+    (root / "z").symlink_to("absolute/../up/./")
+    table = looks(run_without(ocipy, path, "openat2"))
+    assert {f"{outside}/x", f"{outside}/y", f"{tmp_path}/up/z"} <= set(table)
+    assert list(outside.iterdir()) == []
