@@ -14,10 +14,18 @@ _CHUNK = 1 << 16
 
 
 class Terminal:
-    """``master`` is the container's terminal; ours, if stdin is one, is in raw mode until ``close``."""
+    """``master`` is the container's terminal; ours, if stdin is one, is in raw mode until ``close``.
+
+    What is typed waits in ``_pending`` while the container's terminal takes no more: were its output not read
+    meanwhile, a program that writes as it reads and we would wait for each other.
+    """
 
     def __init__(self, master: int) -> None:
         self._master = master
+        self._pending = b""
+        self._open = {master: True, _STDIN: True}
+        self._registered: set[int] = set()
+        posix.set_blocking(master, False)
         self._saved: list[Any] | None = None
         if posix.isatty(_STDIN):
             self._saved = termios.tcgetattr(_STDIN)
@@ -32,8 +40,15 @@ class Terminal:
         posix.close(self._master)
 
     def register(self, poller: "select.poll") -> None:
-        poller.register(self._master, select.POLLIN)
-        poller.register(_STDIN, select.POLLIN)
+        """Ask for what can be done now."""
+        wanted = {fd: select.POLLIN for fd, is_open in self._open.items() if is_open}
+        if self._pending and wanted.pop(_STDIN, 0):
+            wanted[self._master] |= select.POLLOUT
+        for fd in self._registered - wanted.keys():
+            poller.unregister(fd)
+        for fd, events in wanted.items():
+            poller.register(fd, events)
+        self._registered = set(wanted)
 
     def resize(self) -> None:
         """Give the container's terminal the size of ours (ioctl_tty(2), TIOCSWINSZ)."""
@@ -45,36 +60,59 @@ class Terminal:
     def relay(self, fd: int, poller: "select.poll") -> None:
         """Move what is there on ``fd``: our stdin or the container's terminal."""
         if fd == self._master:
-            if not self._copy_out():
-                poller.unregister(self._master)
-        elif not self._copy_in():
-            poller.unregister(_STDIN)
+            self._copy_out()
+        else:
+            self._copy_in()
+        self._feed()
+        self.register(poller)
 
     def drain(self) -> None:
         """What the container wrote before it ended."""
-        posix.set_blocking(self._master, False)
         while self._copy_out():
             continue
 
     def _copy_out(self) -> bool:
+        """Whether there was something to copy."""
         try:
             data = posix.read(self._master, _CHUNK)
+        except BlockingIOError:
+            return False
         except OSError:
-            return False  # EIO: nobody has the slave open; EAGAIN while draining: all is read
+            data = b""  # EIO: nobody has the slave open any more
+        if not data:
+            self._open = {self._master: False, _STDIN: False}
         write_all(_STDOUT, data)
         return bool(data)
 
-    def _copy_in(self) -> bool:
-        data = posix.read(_STDIN, _CHUNK)
-        if data:
-            write_all(self._master, data)
-        return bool(data)
+    def _copy_in(self) -> None:
+        try:
+            data = posix.read(_STDIN, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""  # our terminal was hung up
+        self._open[_STDIN] = bool(data)
+        self._pending += data
+
+    def _feed(self) -> None:
+        try:
+            while self._pending:
+                self._pending = self._pending[posix.write(self._master, self._pending) :]
+        except BlockingIOError:
+            return  # the rest when it takes more
+        except OSError:
+            self._pending = b""  # nobody is there to read it
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of ``data``, however many calls it takes."""
+    """Write all of ``data``, however many calls it takes, and however the caller has set up its stdout."""
     while data:
-        data = data[posix.write(fd, data) :]
+        try:
+            data = data[posix.write(fd, data) :]
+        except BlockingIOError:
+            poller = select.poll()
+            poller.register(fd, select.POLLOUT)
+            poller.poll()
 
 
 def _raw(attributes: "list[Any]") -> "list[Any]":
