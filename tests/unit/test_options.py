@@ -144,9 +144,9 @@ def test_help_text():
     lines = help_text("ocipy x [options]", "do x", OPTIONS).splitlines()
     assert lines[:5] == ["usage: ocipy x [options]", "", "do x", "", "options:"]
     assert lines[5:] == [
-        "  -b, --bundle DIR        the bundle",
-        "  -d, --detach            don't wait",
-        "      --preserve-fds N    descriptors",
-        "      --env VALUE         a variable",
-        "  -h, --help              show help",
+        "  -b, --bundle DIR      the bundle",
+        "  -d, --detach          don't wait",
+        "      --preserve-fds N  descriptors",
+        "      --env VALUE       a variable",
+        "  -h, --help            show help",
     ]
