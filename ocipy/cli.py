@@ -8,7 +8,7 @@ it needs (tests/unit/test_imports.py holds the budget).
 import sys
 
 from ocipy import log
-from ocipy.errors import OcipyError, UsageError
+from ocipy.errors import OcipyError, UsageError, describe_errno
 from ocipy.options import Option, Parsed, help_text, parse
 
 TYPE_CHECKING = False
@@ -49,15 +49,16 @@ _ROOTLESS = {"true": True, "false": False, "auto": None}
 def main(argv: "Sequence[str]") -> int:
     """Run one command line; the value is the exit status.  Prints errors as the last line of stderr."""
     try:
-        try:
-            status = _dispatch(argv)
-        except OcipyError as problem:
-            _report(str(problem))
-            status = problem.exit_status
+        status = _dispatch(argv)
         sys.stdout.flush()
         return status
+    except OcipyError as problem:
+        return _report(str(problem), problem.exit_status)
     except BrokenPipeError:
         return 141  # 128 + SIGPIPE: who reads our output has gone
+    except OSError as problem:
+        subject = f"{problem.filename}: " if problem.filename else ""
+        return _report(subject + describe_errno(problem.errno or 0), 1)
     except KeyboardInterrupt:
         return 130
 
@@ -98,12 +99,16 @@ def _settings(globals_: Parsed) -> Settings:
     return Settings(globals_.text("root"), globals_.flag("systemd-cgroup"), _ROOTLESS[rootless])
 
 
-def _report(message: str) -> None:
-    """The one line of an error: in the log file if there is one, and always last on stderr."""
+def _report(message: str, status: int) -> int:
+    """The one line of an error: in the log file if there is one, and always last on stderr; ``status`` is the value."""
     if log.LOG.fd != 2:
         log.error(message)
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError as problem:
+        log.debug(f"standard output: {problem.strerror}")
     print(f"ocipy: {message}", file=sys.stderr)
+    return status
 
 
 def _print_version() -> None:

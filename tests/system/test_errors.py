@@ -154,6 +154,22 @@ def test_a_root_directory_without_permission(ocipy, bundle):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_root_directory_of_another_user(ocipy, bundle):
+    ocipy.create(bundle("true"))
+    for above in list(ocipy.root.parents)[:3]:
+        above.chmod(above.stat().st_mode | 0o055)
+    for command in (["list"], ["state", "x"], ["create", "-b", str(bundle()), "x"], ["delete", "x"], ["kill", "x"]):
+        done = as_nobody("--root", str(ocipy.root), *command)
+        assert done.returncode == 1
+        assert done.stderr.startswith("ocipy: "), command
+        assert done.stderr.count("\n") == 1, command
+
+
+def test_output_that_cannot_be_written(ocipy):
+    with open("/dev/full", "wb") as full:
+        assert "ENOSPC" in ocipy.fails("list", stdout=full)
+
+
 @pytest.mark.parametrize(
     "argv",
     [
