@@ -1,6 +1,7 @@
 """Running a plan: RUNTIME steps here, in order; INIT steps in ocipy-init, which waits at the barriers between them."""
 
 import _socket
+import errno
 import posix
 from _struct import unpack_from
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 GO = b"G"
+# clone3(2) is missing or filtered (ENOSYS), or knows no CLONE_INTO_CGROUP (E2BIG; before Linux 5.7).
+_NO_CLONE_INTO = (errno.ENOSYS, errno.E2BIG)
 _PACKET = 4096
 
 
@@ -120,7 +123,11 @@ class Spawn:
             spawn.fd_base = self._base
             spawn.index = index
             pid = lib.ocipy_spawn(spawn)
-            del names
+            if -pid in _NO_CLONE_INTO and spawn.cgroup_fd >= 0:
+                # Then the process moves itself into the unified cgroup as well, by the last of the names.
+                spawn.cgroup_fd = -1
+                spawn.task_count = len(names)
+                pid = lib.ocipy_spawn(spawn)
         finally:
             for fd in opened:
                 posix.close(fd)
@@ -138,16 +145,18 @@ class Spawn:
         from ocipy._shim import ffi
 
         spawn.cgroup_fd = -1
+        files = list(op.values["tasks"])
+        spawn.task_count = len(files)
         if op.values["unified"]:
             opened.append(posix.open(op.values["unified"], posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC))
             spawn.cgroup_fd = opened[-1]
+            files.append(f"{op.values['unified']}/cgroup.procs")
         names = []
-        for number, path in enumerate(op.values["tasks"]):
+        for number, path in enumerate(files):
             opened.append(posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC))
             spawn.task_fds[number] = opened[-1]
             names.append(ffi.new("char[]", f"write to {path}".encode("utf-8", "surrogateescape")))
             spawn.task_paths[number] = names[-1]
-        spawn.task_count = len(names)
         return names
 
     def _adopt(self, go_between: int) -> None:
