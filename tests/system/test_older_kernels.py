@@ -31,16 +31,23 @@ def looks(text):
 
 
 @pytest.mark.parametrize(
-    "calls", ["openat2", "mount_setattr", "close_range", "faccessat2", "openat2,mount_setattr,close_range,faccessat2"]
-)
+    "calls",
+    [
+        "openat2", "mount_setattr", "close_range", "faccessat2", "clone3",
+        "openat2,mount_setattr,close_range,faccessat2,clone3",
+    ],
+)  # fmt: skip
 def test_the_container_is_the_same(ocipy, bundle, tmp_path, calls):
     change = together(no_ambient, add_mounts(bind(tmp_path, "/tmp", "ro", "nosuid")))
     path = bundle(
-        "sh", "-c", f"{SHOW_MOUNTS}; touch /x 2>/dev/null || echo refused; ls /proc/self/fd | wc -l", change=change
+        "sh",
+        "-c",
+        f"{SHOW_MOUNTS}; cat /proc/1/cgroup; touch /x 2>/dev/null || echo refused; ls /proc/self/fd | wc -l",
+        change=change,
     )
     said, usual = run_without(ocipy, path, calls), ocipy.run(path, status=0).stdout
     assert looks(said) == looks(usual)
-    assert said.splitlines()[-2:] == usual.splitlines()[-2:] == ["refused", "4"]
+    assert said.splitlines()[-3:] == usual.splitlines()[-3:] == [f"0::/{bundle.cgroup}/{path.name}", "refused", "4"]
 
 
 def test_links_stay_inside_without_openat2(ocipy, bundle, tmp_path):
