@@ -24,6 +24,14 @@ void fd_path(char *to, size_t size, int fd) {
   text_add(to, size, digits);
 }
 
+/* What a walk makes of components that are missing: directories, and at the end what is asked for. */
+struct making {
+  int directory;
+  mode_t mode;
+};
+
+static int walk_in_root(int root_fd, const char *path, int flags, int most_links, const struct making *making);
+
 static int openat2_in_root(int root_fd, const char *path, int flags, uint64_t resolve) {
   struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC, .resolve = resolve};
   long fd;
@@ -47,28 +55,15 @@ int open_plain_in_root(int root_fd, const char *path, int flags) {
   while (*path == '/') path++;
   if (!*path) path = ".";
   int fd = openat2_in_root(root_fd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
-  if (fd >= 0 || errno != ENOSYS) return fd;
-  int plain = open_in_root_walking(root_fd, path, flags | O_NOFOLLOW);
-  struct stat status;
-  if (plain >= 0 && fstat(plain, &status) == 0 && S_ISLNK(status.st_mode)) {
-    close(plain);
-    errno = ELOOP;
-    return -1;
-  }
-  return plain;
+  if (fd < 0 && errno == ENOSYS) return walk_in_root(root_fd, path, flags, 0, NULL);
+  return fd;
 }
-
-/* What a walk makes of components that are missing: directories, and at the end what is asked for. */
-struct making {
-  int directory;
-  mode_t mode;
-};
 
 /* A walk under way: the directories entered so far, so that ".." needs no look at the (movable) filesystem. */
 struct walk {
   int fds[256];
   int depth;
-  int links;
+  int links_left;
   const char *rest; /* of todo */
   char todo[4096];
 };
@@ -96,7 +91,7 @@ static int next_component(struct walk *walk, char *name, size_t size) {
 /* Replace what is left to walk by the link's target followed by it. */
 static int splice_link(struct walk *walk, int fd) {
   char target[4096], tail[4096];
-  if (++walk->links > MOST_LINKS) {
+  if (walk->links_left-- == 0) {
     errno = ELOOP;
     return -1;
   }
@@ -106,7 +101,6 @@ static int splice_link(struct walk *walk, int fd) {
   text_copy(tail, sizeof tail, walk->rest);
   if (target[0] == '/') walk_back(walk);
   text_copy(walk->todo, sizeof walk->todo, target);
-  text_add(walk->todo, sizeof walk->todo, "/");
   walk->rest = walk->todo;
   if (text_add(walk->todo, sizeof walk->todo, tail) >= sizeof walk->todo) {
     errno = ENAMETOOLONG;
@@ -133,7 +127,7 @@ static int open_component(const struct walk *walk, const char *name, const struc
 /* Go one component on; the result in *found if that ends the walk. */
 static int walk_component(struct walk *walk, const char *name, int flags, const struct making *making, int *found) {
   struct stat status;
-  int last = at_last(walk), done = -1;
+  int last = !*walk->rest, done = -1; /* a slash after the name asks for a directory, and follows a link to it */
   if (strcmp(name, ".") == 0) return 0;
   if (strcmp(name, "..") == 0) {
     if (walk->depth > 0) close(walk->fds[walk->depth--]);
@@ -164,8 +158,8 @@ static int walk_component(struct walk *walk, const char *name, int flags, const 
   return done;
 }
 
-static int walk_in_root(int root_fd, const char *path, int flags, const struct making *making) {
-  struct walk walk = {.fds = {root_fd}};
+static int walk_in_root(int root_fd, const char *path, int flags, int most_links, const struct making *making) {
+  struct walk walk = {.fds = {root_fd}, .links_left = most_links};
   char name[256];
   int found = -1, done = 0, length = 0;
   walk.rest = walk.todo;
@@ -182,7 +176,9 @@ static int walk_in_root(int root_fd, const char *path, int flags, const struct m
   return found;
 }
 
-int open_in_root_walking(int root_fd, const char *path, int flags) { return walk_in_root(root_fd, path, flags, NULL); }
+int open_in_root_walking(int root_fd, const char *path, int flags) {
+  return walk_in_root(root_fd, path, flags, MOST_LINKS, NULL);
+}
 
 /* The directory that holds path's last component, which goes to *name (in buffer). */
 int open_parent_in_root(int root_fd, const char *path, const char **name, char *buffer, size_t size) {
@@ -207,5 +203,5 @@ int make_in_root(int root_fd, const char *path, int directory, mode_t mode) {
   struct making making = {directory, mode};
   int fd = open_in_root(root_fd, path, O_PATH);
   if (fd >= 0 || errno != ENOENT) return fd;
-  return walk_in_root(root_fd, path, O_PATH, &making);
+  return walk_in_root(root_fd, path, O_PATH, MOST_LINKS, &making);
 }
