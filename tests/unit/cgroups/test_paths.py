@@ -1,62 +1,63 @@
-"""Which cgroup a container gets (config-linux.md, Control groups), and that no path climbs out of the hierarchy."""
+"""``linux.cgroupsPath`` on every layout of hosts."""
 
 import pytest
 
 from ocipy.cgroups.paths import below, container_paths, is_systemd_path
 from ocipy.host import Hierarchy, HostInfo
 
-MEMORY = Hierarchy("memory", ("memory",), "/cg/memory", "/user/1")
-CPU = Hierarchy("cpu,cpuacct", ("cpu", "cpuacct"), "/cg/cpu,cpuacct", "/")
-UNIFIED = Hierarchy("", (), "/cg/unified", "/user/2")
-HYBRID = HostInfo(hierarchies=(MEMORY, CPU), unified=UNIFIED)
-ROOTLESS = HostInfo(uid=1000, hierarchies=(MEMORY, CPU), unified=UNIFIED)
+MEMORY = Hierarchy("memory", ("memory",), "/sys/fs/cgroup/memory", "/own")
+SYSTEMD = Hierarchy("name=systemd", ("name=systemd",), "/sys/fs/cgroup/systemd", "/")
+HYBRID = HostInfo(hierarchies=(MEMORY, SYSTEMD), unified=Hierarchy("", (), "/sys/fs/cgroup/unified", "/deep/er"))
+UNIFIED = Hierarchy("", (), "/sys/fs/cgroup", "/user.slice")
 
 
 @pytest.mark.parametrize(
-    ("host", "path", "paths"),
+    ("path", "memory", "systemd", "unified"),
     [
-        (HYBRID, "/a/b", {"memory": "/cg/memory/a/b", "cpu,cpuacct": "/cg/cpu,cpuacct/a/b", "": "/cg/unified/a/b"}),
-        (HYBRID, "a", {"memory": "/cg/memory/user/1/a", "cpu,cpuacct": "/cg/cpu,cpuacct/a",
-                       "": "/cg/unified/user/2/a"}),
-        (HYBRID, "", {"memory": "/cg/memory/ocipy/box", "cpu,cpuacct": "/cg/cpu,cpuacct/ocipy/box",
-                      "": "/cg/unified/ocipy/box"}),
-        (ROOTLESS, "", {"memory": "/cg/memory/user/1/box", "cpu,cpuacct": "/cg/cpu,cpuacct/box",
-                        "": "/cg/unified/user/2/box"}),
-        (ROOTLESS, "/a", {"memory": "/cg/memory/a", "cpu,cpuacct": "/cg/cpu,cpuacct/a", "": "/cg/unified/a"}),
-        (HostInfo(unified=UNIFIED), "/a", {"": "/cg/unified/a"}),
-        (HostInfo(hierarchies=(MEMORY,)), "/a", {"memory": "/cg/memory/a"}),
-        (HostInfo(), "/a", {}),
-    ],
-)  # fmt: skip
-def test_paths(host, path, paths):
-    assert container_paths(host, path, "box") == paths
-
-
-@pytest.mark.parametrize(
-    ("own", "path", "found"),
-    [
-        ("/", "/a", "/a"),
-        ("/", "a", "/a"),
-        ("/own", "a/b", "/own/a/b"),
-        ("/own", "/a//b/", "/a/b"),
-        ("/own", "./a/.", "/own/a"),
-        ("/own", "../a", "/a"),
-        ("/own", "../../../../a", "/a"),
-        ("/own", "/../../etc", "/etc"),
-        ("/own", "/a/../../../b", "/b"),
-        ("/own", "a/../../..", ""),
-        ("/own", "/", ""),
-        ("/own", "...", "/own/..."),
+        ("", "/ocipy/box", "/ocipy/box", "/ocipy/box"),
+        ("/a/b", "/a/b", "/a/b", "/a/b"),
+        ("a/b", "/own/a/b", "/a/b", "/deep/er/a/b"),
+        ("../b", "/b", "/b", "/deep/b"),
     ],
 )
-def test_no_path_climbs_out(own, path, found):
-    assert below(own, path) == found
+def test_paths(path, memory, systemd, unified):
+    """Absolute: from the mount point; relative: from the runtime's own cgroup (config-linux.md, Cgroups Path)."""
+    assert container_paths(HYBRID, path, "box") == {
+        "memory": f"/sys/fs/cgroup/memory{memory}",
+        "name=systemd": f"/sys/fs/cgroup/systemd{systemd}",
+        "": f"/sys/fs/cgroup/unified{unified}",
+    }
+
+
+def test_a_rootless_runtime_stays_below_its_own_cgroup():
+    host = HostInfo(uid=1000, unified=UNIFIED)
+    assert container_paths(host, "", "box") == {"": "/sys/fs/cgroup/user.slice/box"}
+
+
+def test_a_host_without_cgroups():
+    assert container_paths(HostInfo(), "/a", "box") == {}
 
 
 @pytest.mark.parametrize(
-    ("path", "is_one"),
+    ("own", "path", "result"),
     [
-        ("system.slice:ocipy:box", True),
+        ("/", "/../../etc", "/etc"),
+        ("/a", "../../../etc", "/etc"),
+        ("/a", "/x/./y//z/..", "/x/y"),
+        ("/a", ".", "/a"),
+        ("/", "/", ""),
+        ("/a", "..", ""),
+        ("/a", "...", "/a/..."),
+    ],
+)
+def test_no_path_climbs_out_of_the_mount(own, path, result):
+    assert below(own, path) == result
+
+
+@pytest.mark.parametrize(
+    ("path", "systemd"),
+    [
+        ("system.slice:docker:abc", True),
         ("::", True),
         ("/a:b:c", False),
         ("a:b", False),
@@ -64,5 +65,5 @@ def test_no_path_climbs_out(own, path, found):
         ("", False),
     ],
 )
-def test_form_of_the_systemd_driver(path, is_one):
-    assert is_systemd_path(path) is is_one
+def test_the_form_of_systemd_s_paths(path, systemd):
+    assert is_systemd_path(path) is systemd
