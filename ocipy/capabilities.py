@@ -4,8 +4,6 @@ The names are those of config.json, exact: ``CAP_`` and upper case, as the runti
 (config.md, process.capabilities) and runc reads them.
 """
 
-import posix
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,15 +80,3 @@ def names(mask: int) -> "list[str]":
         for number in range(mask.bit_length())
         if mask >> number & 1
     ]
-
-
-def last_cap() -> int:
-    """The number of the last capability the running kernel has (/proc/sys/kernel/cap_last_cap, Linux 3.2).
-
-    Raises OSError without /proc: guessing would drop too few capabilities, or fail on one that isn't there.
-    """
-    fd = posix.open("/proc/sys/kernel/cap_last_cap", posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        return int(posix.read(fd, 16))
-    finally:
-        posix.close(fd)

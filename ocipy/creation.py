@@ -3,8 +3,8 @@
 import _socket
 import posix
 
+from ocipy import files, log
 from ocipy import host as host_info
-from ocipy import log
 from ocipy.cgroups import manager
 from ocipy.errors import OcipyError, StepError, SyscallError, UsageError
 from ocipy.plan.create import create as compile_plan
@@ -212,14 +212,7 @@ def _connect(path: str) -> int:
 
 def _write_pid_file(path: str, pid: int) -> None:
     """Whole or not at all: an engine reads it as soon as it is there."""
-    directory, slash, name = path.rpartition("/")
-    temporary = f"{directory}{slash}.{name}.{posix.getpid()}"
     try:
-        fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o666)
-        try:
-            posix.write(fd, str(pid).encode())
-        finally:
-            posix.close(fd)
-        posix.rename(temporary, path)
+        files.replace(path, str(pid).encode(), 0o666)
     except OSError as problem:
         raise SyscallError("write the pid file", problem.errno or 0, path) from None

@@ -4,6 +4,7 @@ import _signal
 import posix
 import select
 
+from ocipy import files
 from ocipy.cgroups import manager
 from ocipy.errors import StateError, SyscallError
 from ocipy.state import StateDir, hook_document, is_alive, process_stat
@@ -114,15 +115,9 @@ def is_dying(state: "dict[str, Any]") -> bool:
     """Whether SIGKILL is on its way to init: then it has ended in a moment, which we wait for."""
     pid = state["init_process_pid"]
     try:
-        fd = posix.open(f"/proc/{pid}/status", posix.O_RDONLY | posix.O_CLOEXEC)
-    except FileNotFoundError:
+        text = files.read(f"/proc/{pid}/status").decode()
+    except (FileNotFoundError, ProcessLookupError):
         return True
-    try:
-        text = posix.read(fd, 8192).decode()
-    except ProcessLookupError:
-        return True
-    finally:
-        posix.close(fd)
     pending = [int(line.split()[1], 16) for line in text.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
     if not any(mask & _PENDING_KILL for mask in pending):
         return False

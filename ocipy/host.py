@@ -5,6 +5,8 @@ Reads /proc/self/{cgroup,mountinfo,uid_map}: no root needed, nothing is changed.
 
 import posix
 
+from ocipy import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,11 +126,4 @@ def _relative(own: str, root: str) -> str:
 
 
 def _read(path: str) -> str:
-    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        parts = []
-        while part := posix.read(fd, 1 << 16):
-            parts.append(part)
-    finally:
-        posix.close(fd)
-    return b"".join(parts).decode("utf-8", "surrogateescape")
+    return files.read(path).decode("utf-8", "surrogateescape")

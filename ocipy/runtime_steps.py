@@ -2,7 +2,7 @@
 
 import posix
 
-from ocipy import hooks
+from ocipy import files, hooks
 from ocipy.cgroups import manager
 from ocipy.errors import SyscallError
 from ocipy.plan.ops import SetupOp
@@ -66,7 +66,7 @@ def _id_map(spawn: "Spawn", op: SetupOp) -> None:
 
 
 def _run_map_helper(name: str, pid: int, ranges: "list[tuple[int, int, int]]") -> None:
-    path = next((f"{at}/{name}" for at in ("/usr/bin", "/bin", "/usr/local/bin") if _exists(f"{at}/{name}")), "")
+    path = next((f"{at}/{name}" for at in ("/usr/bin", "/bin", "/usr/local/bin") if files.exists(f"{at}/{name}")), "")
     if not path:
         raise SyscallError("run", 2, name, "apt install uidmap, or map a single id")
     arguments = [name, str(pid), *(str(number) for each in ranges for number in each)]
@@ -88,21 +88,9 @@ def _created(spawn: "Spawn", op: SetupOp) -> None:
 
 def _write(path: str, text: str) -> None:
     try:
-        fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
-        try:
-            posix.write(fd, text.encode())
-        finally:
-            posix.close(fd)
+        files.write(path, text)
     except OSError as problem:
         raise OSError(problem.errno, f"write {text.strip()!r} to {path}") from None
-
-
-def _exists(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except OSError:
-        return False
-    return True
 
 
 ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {

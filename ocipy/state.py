@@ -8,6 +8,7 @@ import fcntl
 import posix
 import time
 
+from ocipy import files
 from ocipy.errors import NotFoundError, StateError, SyscallError, UsageError
 from ocipy.spec.jsontext import dumps, loads
 
@@ -124,16 +125,8 @@ class StateDir:
 
     def write(self, state: "dict[str, Any]") -> None:
         """Replace state.json at once.  Raises SyscallError."""
-        temporary = f"{self.path}/.{_FILE}"
         try:
-            fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
-            try:
-                data = dumps(state).encode("utf-8", "surrogateescape")
-                while data:
-                    data = data[posix.write(fd, data) :]
-            finally:
-                posix.close(fd)
-            posix.rename(temporary, f"{self.path}/{_FILE}")
+            files.replace(f"{self.path}/{_FILE}", dumps(state).encode("utf-8", "surrogateescape"), 0o600)
         except OSError as problem:
             raise SyscallError("write", problem.errno or 0, f"{self.path}/{_FILE}") from None
 
@@ -143,30 +136,20 @@ class StateDir:
         Raises NotFoundError, SyscallError, ConfigError (broken JSON).
         """
         try:
-            fd = posix.open(f"{self.path}/{_FILE}", posix.O_RDONLY | posix.O_CLOEXEC)
+            data = files.read(f"{self.path}/{_FILE}")
         except FileNotFoundError:
             if self.exists():
                 return {}
             raise NotFoundError(f"container {self.container_id!r} does not exist") from None
         except OSError as problem:
             raise SyscallError("open", problem.errno or 0, f"{self.path}/{_FILE}") from None
-        try:
-            data = b""
-            while part := posix.read(fd, 1 << 18):
-                data += part
-        finally:
-            posix.close(fd)
         state: Any = loads(data, f"{self.path}/{_FILE}")
         found: dict[str, Any] = state
         return found
 
     def exists(self) -> bool:
         """Whether the directory is there."""
-        try:
-            posix.stat(self.path)
-        except OSError:
-            return False
-        return True
+        return files.exists(self.path)
 
     def remove(self) -> None:
         """Remove the directory with all in it; the lock goes with it."""
@@ -236,15 +219,9 @@ class ProcessStat:
 def process_stat(pid: int) -> "ProcessStat | None":
     """The process's stat; None when there is none."""
     try:
-        fd = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY | posix.O_CLOEXEC)
-    except FileNotFoundError:
+        data = files.read(f"/proc/{pid}/stat")
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    try:
-        data = posix.read(fd, 4096)
-    except ProcessLookupError:
-        return None
-    finally:
-        posix.close(fd)
     # The name, in parentheses, may hold anything; the fields count from its last ")".
     fields = data.rpartition(b")")[2].split()
     return ProcessStat(fields[0].decode(), int(fields[19]))

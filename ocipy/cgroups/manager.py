@@ -8,8 +8,10 @@ import fcntl
 import posix
 import time
 
+from ocipy import files
 from ocipy.cgroups.paths import DEFAULT_PARENT
 from ocipy.errors import SyscallError
+from ocipy.files import exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def _make_all(directories: "Iterable[str]") -> None:
 def _missing(path: str) -> "list[str]":
     """The path, if it doesn't exist, and its ancestors that don't, deepest first."""
     missing = []
-    while not _exists(path):
+    while not exists(path):
         missing.append(path)
         path = path.rpartition("/")[0]
     return missing
@@ -69,16 +71,15 @@ def _missing(path: str) -> "list[str]":
 
 def _fill_cpuset(path: str) -> None:
     """A v1 cpuset without cpus or mems takes no process: hand the parent's down where they are missing."""
-    name = path.split("/sys/fs/cgroup/", 1)[-1].split("/", 1)[0]
-    if "cpuset" not in name.split(",") or not _exists(f"{path}/cpuset.cpus"):
+    if not exists(f"{path}/cpuset.cpus") or not exists(f"{path}/cgroup.clone_children"):  # which v2 doesn't have
         return
     for file in ("cpuset.cpus", "cpuset.mems"):
         chain = []
         at = path
-        while _exists(f"{at}/{file}") and not read(f"{at}/{file}").strip():
+        while exists(f"{at}/{file}") and not read(f"{at}/{file}").strip():
             chain.append(at)
             at = at.rpartition("/")[0]
-        if not chain or not _exists(f"{at}/{file}"):
+        if not chain or not exists(f"{at}/{file}"):
             continue
         value = read(f"{at}/{file}").strip()
         for directory in reversed(chain):
@@ -100,28 +101,20 @@ def enable_controllers(mount: str, path: str, controllers: "Iterable[str]") -> N
 def write(path: str, value: str) -> None:
     """Write one value to one file of a cgroup.  Raises SyscallError."""
     try:
-        fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
-        try:
-            posix.write(fd, value.encode())
-        finally:
-            posix.close(fd)
+        files.write(path, value)
     except OSError as problem:
         raise _error(f"write {value!r} to", problem, path) from problem
 
 
 def read(path: str) -> str:
     """The text of one file of a cgroup.  Raises OSError."""
-    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        return posix.read(fd, 1 << 16).decode()
-    finally:
-        posix.close(fd)
+    return files.read(path).decode()
 
 
 def processes(paths: "Iterable[str]") -> "list[int]":
     """The pids in the first of the cgroups that exists, those of its children included."""
     for path in paths:
-        if _exists(f"{path}/cgroup.procs"):
+        if exists(f"{path}/cgroup.procs"):
             return [pid for directory in _tree(path) for pid in map(int, read(f"{directory}/cgroup.procs").split())]
     return []
 
@@ -129,7 +122,7 @@ def processes(paths: "Iterable[str]") -> "list[int]":
 def kill_all(paths: "dict[str, str]") -> None:
     """End every process in the cgroups: by ``cgroup.kill`` of the unified tree, else one by one until none is left."""
     unified = paths.get("")
-    if unified and _exists(f"{unified}/cgroup.kill"):
+    if unified and exists(f"{unified}/cgroup.kill"):
         write(f"{unified}/cgroup.kill", "1")
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -157,7 +150,7 @@ def remove(paths: "Iterable[str]", root: str) -> None:
             # Not there, or not empty: children that the container made, or a process on its way out.
             for directory in reversed(_tree(path)):
                 _remove_one(directory)
-    if _exists(f"{root}/{_LEDGER}"):
+    if exists(f"{root}/{_LEDGER}"):
         with _Ledger(root) as ledger:
             for path in paths:
                 ledger.prune(path.rpartition("/")[0])
@@ -192,7 +185,7 @@ def _remove_one(directory: str) -> None:
 
 def _tree(path: str) -> "list[str]":
     """The cgroup and all below it, parents first; empty when it doesn't exist."""
-    found = [path] if _exists(path) else []
+    found = [path] if exists(path) else []
     for directory in found:
         try:
             found.extend(f"{directory}/{entry.name}" for entry in posix.scandir(directory) if entry.is_dir())
@@ -239,14 +232,6 @@ class _Ledger:
             self._lines.remove(directory)
             self._save()
             directory = directory.rpartition("/")[0]
-
-
-def _exists(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except OSError:
-        return False
-    return True
 
 
 def _error(action: str, problem: OSError, path: str) -> SyscallError:

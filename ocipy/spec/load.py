@@ -22,6 +22,7 @@ What ``complete`` fills in, so that nobody after it asks whether a property is t
 
 import posix
 
+from ocipy import files
 from ocipy.errors import ConfigError
 from ocipy.spec import CAPABILITY_SETS, HOOKS, checks, schema
 from ocipy.spec.jsontext import FileFault, loads
@@ -69,16 +70,9 @@ def config_path(bundle: str) -> str:
 def read_file(path: str) -> bytes:
     """The bytes of a document.  Raises ConfigError."""
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-        try:
-            parts = []
-            while part := posix.read(fd, 1 << 18):
-                parts.append(part)
-        finally:
-            posix.close(fd)
+        return files.read(path)
     except OSError as problem:
         raise ConfigError(path, [FileFault("", _reason(problem, path))]) from None
-    return b"".join(parts)
 
 
 def _reason(problem: OSError, path: str) -> str:

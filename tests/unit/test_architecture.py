@@ -11,9 +11,9 @@ C_SOURCES = PACKAGE.parent / "cffi_build"
 # From the bottom up: a module may import those of its own floor and of the floors below.  A name with a dot at its
 # end is a whole package.
 FLOORS = (
-    ("ocipy.errors", "ocipy.pointers", "ocipy", "ocipy.cgroups", "ocipy._build", "ocipy._shim"),
+    ("ocipy.errors", "ocipy.files", "ocipy.pointers", "ocipy", "ocipy.cgroups", "ocipy._build", "ocipy._shim"),
     ("ocipy.options", "ocipy.log", "ocipy.signals", "ocipy.capabilities", "ocipy.hints", "ocipy.sites", "ocipy.pack"),
-    ("ocipy.spec.", "ocipy.host", "ocipy.users"),
+    ("ocipy.spec.", "ocipy.host"),
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2"),
     ("ocipy.plan.",),
     ("ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",

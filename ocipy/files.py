@@ -1,0 +1,49 @@
+"""Whole files, read and written by system calls: ``open`` would import codecs, and buffer what needs no buffer."""
+
+import posix
+
+
+def read(path: str) -> bytes:
+    """All bytes of a file.  Raises OSError."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        parts = []
+        while part := posix.read(fd, 1 << 17):
+            parts.append(part)
+    finally:
+        posix.close(fd)
+    return b"".join(parts)
+
+
+def write(path: str, text: str) -> None:
+    """Write to a file that is there, by one call, as the kernel's files (cgroupfs, procfs) want it.  Raises OSError."""
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(fd, text.encode())
+    finally:
+        posix.close(fd)
+
+
+def replace(path: str, data: bytes, mode: int) -> None:
+    """Put a file in its place whole, or not at all (by rename); no trace is left of a failure.  Raises OSError."""
+    directory, slash, name = path.rpartition("/")
+    temporary = f"{directory}{slash}.{name}.{posix.getpid()}"
+    fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, mode)
+    try:
+        while data:
+            data = data[posix.write(fd, data) :]
+        posix.rename(temporary, path)
+    except OSError:
+        posix.unlink(temporary)
+        raise
+    finally:
+        posix.close(fd)
+
+
+def exists(path: str) -> bool:
+    """Whether there is something of that name that we may look at."""
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
