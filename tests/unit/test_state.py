@@ -1,5 +1,6 @@
 """The state directory: ids, the lock, whole writes, and which process is meant."""
 
+import errno
 import json
 import os
 import stat
@@ -133,10 +134,13 @@ def test_write_and_read(made):
     assert os.listdir(made.path) == ["state.json"]
 
 
-def test_a_write_that_fails_leaves_what_was_there(made):
+def test_a_write_that_fails_leaves_what_was_there(made, monkeypatch):
+    def full(fd, data):
+        raise OSError(errno.ENOSPC, "")
+
     made.write({"id": "old"})
-    os.mkdir(f"{made.path}/.state.json")
-    with pytest.raises(SyscallError, match=r"^write .*/box/state.json: EISDIR: "):
+    monkeypatch.setattr("posix.write", full)
+    with pytest.raises(SyscallError, match=r"^write .*/box/state.json: ENOSPC: "):
         made.write({"id": "new"})
     assert made.read() == {"id": "old"}
 
