@@ -3,7 +3,7 @@
 import _socket
 import posix
 
-from ocipy import destruction, state
+from ocipy import destruction, owner, state
 from ocipy.errors import NotFoundError, StateError, StepError
 from ocipy.state import SOCKET, StateDir
 
@@ -125,7 +125,7 @@ class Container:
         }
         if found.get("annotations"):
             document["annotations"] = found["annotations"]
-        document["owner"] = user_name(found["owner_uid"])
+        document["owner"] = owner.name(found["owner_uid"])
         return document
 
     def start(self) -> None:
@@ -288,24 +288,3 @@ def absolute(path: str) -> str:
     if not path.startswith("/"):
         path = f"{posix.getcwd()}/{path}"
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
-
-
-def user_name(uid: int) -> str:
-    """The user's name, or ``#UID`` if it has none, as ``list`` shows it.
-
-    /etc/passwd is asked first: the name service, which pwd asks, takes longer than all else of ``state``.
-    """
-    try:
-        with open("/etc/passwd", "rb") as file:
-            entries = [line.split(b":") for line in file.read().splitlines()]
-    except OSError:
-        entries = []
-    for fields in entries:
-        if len(fields) > 2 and fields[2] == b"%d" % uid:
-            return fields[0].decode("utf-8", "surrogateescape")
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"
