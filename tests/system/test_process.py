@@ -1,5 +1,7 @@
 """The process: user, groups, limits, working directory, descriptors."""
 
+import contextlib
+import fcntl
 import os
 import re
 import resource
@@ -157,19 +159,43 @@ def test_no_descriptor_leads_to_the_host(ocipy, bundle, number):
         assert re.match(rf"process\.cwd \({directory}\): (mkdir|chdir to) {directory}: E", line)
 
 
+@contextlib.contextmanager
+def from_three_on(*fds):
+    """Have these descriptors be 3, 4, …; what was there before (it is pytest's) is put back."""
+    places = range(3, 3 + len(fds))
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in fds]
+    saved = [fcntl.fcntl(place, fcntl.F_DUPFD_CLOEXEC, 100) if is_open(place) else None for place in places]
+    try:
+        for fd, place in zip(high, places, strict=True):
+            os.dup2(fd, place)
+        yield
+    finally:
+        for before, place in zip(saved, places, strict=True):
+            if before is None:
+                os.close(place)
+            else:
+                os.dup2(before, place, inheritable=False)
+        for fd in (*high, *filter(None, saved)):
+            os.close(fd)
+
+
+def is_open(fd):
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
 def test_a_link_to_a_descriptor_of_the_host(ocipy, bundle, tmp_path):
     """The same by a link of the image, with a directory that the caller itself passes on."""
     fd = os.open(tmp_path, os.O_RDONLY)
-    try:
-        os.dup2(fd, 3)
-        path = bundle("sh", "-c", "pwd", own_rootfs=True, change=set_process(cwd="/trap"))
-        (path / "rootfs/trap").symlink_to("/proc/self/fd/3")
+    path = bundle("sh", "-c", "pwd", own_rootfs=True, change=set_process(cwd="/trap"))
+    (path / "rootfs/trap").symlink_to("/proc/self/fd/3")
+    with from_three_on(fd):
         line = ocipy.fails("run", "--preserve-fds", "1", "--bundle", path, ocipy.new_id(), pass_fds=[3])
-        assert line.startswith("process.cwd (/trap): mkdir /trap: E")
-    finally:
-        os.close(3)
-        if fd != 3:
-            os.close(fd)
+    os.close(fd)
+    assert line.startswith("process.cwd (/trap): mkdir /trap: E")
 
 
 # What it holds.
@@ -183,16 +209,11 @@ def test_descriptors(ocipy, bundle, tmp_path):
         done = ocipy.run(bundle("sh", "-c", script), status=0, pass_fds=[file.fileno()])
         assert done.stdout.split() == ["0", "1", "2", "3"], "3 is the directory that ls reads"
 
-        for extra in (3, 4):
-            if extra != file.fileno():
-                os.dup2(file.fileno(), extra)
         script = "echo to-three >&3; echo to-four >&4; ls /proc/self/fd | wc -l"
-        done = ocipy.run(bundle("sh", "-c", script), "--preserve-fds", "2", status=0, pass_fds=[3, 4])
+        with from_three_on(file.fileno(), file.fileno()):
+            done = ocipy.run(bundle("sh", "-c", script), "--preserve-fds", "2", status=0, pass_fds=[3, 4])
         assert done.stdout.split() == ["6"]
         assert (tmp_path / "passed").read_text() == "to-three\nto-four\n"
-        for extra in (3, 4):
-            if extra != file.fileno():
-                os.close(extra)
 
 
 def test_stdio_belongs_to_the_user(ocipy, bundle):
