@@ -12,7 +12,8 @@ C_SOURCES = PACKAGE.parent / "cffi_build"
 # end is a whole package.
 FLOORS = (
     ("ocipy.errors", "ocipy.files", "ocipy.pointers", "ocipy", "ocipy.cgroups", "ocipy._build", "ocipy._shim"),
-    ("ocipy.options", "ocipy.log", "ocipy.signals", "ocipy.capabilities", "ocipy.hints", "ocipy.sites", "ocipy.pack", "ocipy.owner"),
+    ("ocipy.options", "ocipy.log", "ocipy.signals", "ocipy.capabilities", "ocipy.hints", "ocipy.sites", "ocipy.pack",
+     "ocipy.owner"),
     ("ocipy.spec.", "ocipy.host"),
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2"),
     ("ocipy.plan.",),
