@@ -5,8 +5,10 @@ A test that uses either fails if a process, a cgroup, a mount or a state directo
 
 import itertools
 import os
+import re
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,16 +38,30 @@ def subreaper():
 
 
 @pytest.fixture(scope="session")
-def busybox_rootfs(tmp_path_factory):
+def workplace():
+    """Where all files of the tests lie: anybody may look in, as the root of a user namespace has to."""
+    directory = Path(tempfile.mkdtemp(prefix="ocipy-tests-"))
+    directory.chmod(0o755)
+    yield directory
+    assert not mounts_below(directory), "what is mounted there must not be removed along"
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def tmp_path(workplace, request):
+    """In place of pytest's, which lies in a directory that every run of pytest makes private again."""
+    directory = workplace / f"{next(_numbers)}-{re.sub(r'[^a-z_]', '', request.function.__name__)[:40]}"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture(scope="session")
+def busybox_rootfs(workplace):
     """A root filesystem with busybox's applets, for all tests: not to be written to."""
     if not shutil.which("busybox"):
         pytest.skip("needs busybox")
-    directory = tmp_path_factory.mktemp("busybox")
-    for above in (directory, *directory.parents):
-        if above.stat().st_uid == os.geteuid() and above.name.startswith(("pytest-", "busybox")):
-            above.chmod(0o755)  # a user namespace's root, too, has to reach it
-    make_bundle(directory / "bundle", busybox=True)
-    return directory / "bundle/rootfs"
+    make_bundle(workplace / "busybox", busybox=True)
+    return workplace / "busybox/rootfs"
 
 
 @pytest.fixture
