@@ -33,7 +33,8 @@ def machine(commands: "dict[str, str]") -> str:
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     processor = f"{len(models)} × {models[0]}" if models else platform.machine()
-    return f"Linux {platform.release()}, {processor}, Python {platform.python_version()}; {', '.join(versions)}."
+    kernel = platform.release().partition("-")[0]
+    return f"Linux {kernel}, {processor}, Python {platform.python_version()}; {', '.join(versions)}."
 
 
 def _version(command: str) -> str:
