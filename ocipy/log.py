@@ -7,8 +7,6 @@ logged to the file, and always printed on stderr as the last line.
 import posix
 import time
 
-_LEVELS = ("debug", "info", "warning", "error")
-
 
 class Log:
     """Where log lines go: ``fd`` (2: stderr), ``form`` ``"text"`` or ``"json"``, debug lines or not."""

@@ -94,6 +94,19 @@ def test_a_hierarchy_mounted_twice_counts_once(probe):
 
 
 @pytest.mark.parametrize(
+    "controller",
+    ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio", "perf_event",
+     "hugetlb", "rdma", "misc"],
+)  # fmt: skip
+def test_every_controller_of_v1_is_told_from_a_mount_option(probe, controller):
+    """cgroups(7); a hierarchy that /proc/self/cgroup doesn't speak of is seen from its root."""
+    mounts = f"36 32 0:31 / /sys/fs/cgroup/x rw - cgroup cgroup rw,noprefix,{controller},clone_children,xattr\n"
+    assert [facts(each) for each in probe("", mounts).hierarchies] == [
+        (controller, (controller,), "/sys/fs/cgroup/x", "/")
+    ]
+
+
+@pytest.mark.parametrize(
     ("root", "own", "seen"),
     [
         ("/", "/", "/"),
@@ -110,9 +123,9 @@ def test_own_cgroup_as_seen_from_the_mount(probe, root, own, seen):
 
 def test_escapes_in_paths(probe):
     r"""A blank, a tab, a newline and a backslash are octal in mountinfo, and plain in /proc/self/cgroup."""
-    mounts = r"36 32 0:31 /a\040b\134040 /sys/fs/cgroup/mem\040\011\134 rw - cgroup cgroup rw,memory" + "\n"
+    mounts = r"36 32 0:31 /a\040b\134040 /sys/fs/cgroup/mem\040\011\012\134 rw - cgroup cgroup rw,memory" + "\n"
     (memory,) = probe("4:memory:/a b\\040/in:side\n", mounts).hierarchies
-    assert (memory.mount, memory.own) == ("/sys/fs/cgroup/mem \t\\", "/in:side")
+    assert (memory.mount, memory.own) == ("/sys/fs/cgroup/mem \t\n\\", "/in:side")
 
 
 def test_optional_fields_of_a_mount_vary(probe):

@@ -41,6 +41,12 @@ def test_flags(argv, on):
     assert parse(OPTIONS, argv).flag("detach") is on
 
 
+@pytest.mark.parametrize("value", ["true", "TRUE", "True", "t", "T", "1", "false", "FALSE", "False", "f", "F", "0"])
+def test_words_for_yes_and_no(value):
+    """Those of Go's strconv.ParseBool."""
+    assert parse(OPTIONS, [f"--detach={value}"]).flag("detach") is (value[0] in "tT1")
+
+
 def test_a_flag_takes_no_second_word():
     parsed = parse(OPTIONS, ["--detach", "false"])
     assert (parsed.flag("detach"), parsed.arguments) == (True, ["false"])

@@ -63,3 +63,7 @@ def test_a_zombie_has_ended():
 @pytest.mark.parametrize("pid", [0, -1])
 def test_no_process(pid):
     assert not state.is_alive(pid, 0)
+
+
+def test_process_1():
+    assert state.is_alive(1, process_stat(1).start_time)

@@ -100,6 +100,12 @@ def test_no_instruction_is_out_of_reach(listed):
     ("type_", "access", "major", "minor", "allowed"),
     [
         (CHARACTER, READ | WRITE, 1, 3, 1),  # null
+        (CHARACTER, READ | WRITE, 1, 5, 1),  # zero
+        (CHARACTER, READ | WRITE, 1, 7, 1),  # full
+        (CHARACTER, READ | WRITE, 1, 8, 1),  # random
+        (CHARACTER, READ | WRITE, 1, 9, 1),  # urandom
+        (CHARACTER, READ | WRITE, 5, 0, 1),  # tty
+        (CHARACTER, READ, 1, 1, 0),  # mem
         (CHARACTER, READ | WRITE, 5, 2, 1),  # ptmx
         (CHARACTER, READ, 136, 77, 1),  # a terminal
         (CHARACTER, MKNOD, 10, 200, 1),
@@ -112,6 +118,12 @@ def test_the_default_devices(type_, access, major, minor, allowed):
     """config-linux.md, Default Devices; any node may be made, if not opened."""
     program = device_program([*configured_rules([{"allow": False, "type": "a"}]), *DEFAULT_RULES])
     assert interpret(program, type_, access, major, minor) == allowed
+
+
+def test_the_config_s_rules():
+    entry = {"allow": True, "type": "b", "major": 8, "minor": -1, "access": "rw"}
+    (rule,) = configured_rules([entry])
+    assert (rule.allow, rule.type, rule.major, rule.minor, rule.access) == (True, "b", 8, ALL, "rw")
 
 
 def test_a_rule_for_all_types_is_for_all_devices():

@@ -1,0 +1,113 @@
+"""Reading and writing the files of cgroups, on plain ones."""
+
+import pytest
+
+from ocipy.cgroups import manager
+from ocipy.errors import SyscallError
+
+
+def test_write(tree):
+    (tree / "pids.max").write_text("max")
+    manager.write(f"{tree}/pids.max", "123")
+    assert manager.read(f"{tree}/pids.max") == "123"
+
+
+def test_write_to_a_file_that_is_not_there(tree):
+    with pytest.raises(SyscallError) as caught:
+        manager.write(f"{tree}/pids.max", "5")
+    assert str(caught.value) == (
+        f"write '5' to {tree}/pids.max: ENOENT: no such file or directory "
+        "(the controller or the file is missing on this host)"
+    )
+
+
+def test_processes_are_those_of_the_first_cgroup_that_exists(tree):
+    (tree / "box/child").mkdir(parents=True)
+    (tree / "box/cgroup.procs").write_text("12\n7\n")
+    (tree / "box/child/cgroup.procs").write_text("99\n")
+    assert manager.processes([f"{tree}/missing", f"{tree}/box"]) == [12, 7, 99]
+    assert manager.processes([f"{tree}/missing"]) == []
+    assert manager.processes([]) == []
+
+
+def test_kill_all_by_the_kernel(tree):
+    for file, text in (("cgroup.kill", ""), ("cgroup.procs", "")):
+        (tree / file).write_text(text)
+    manager.kill_all({"": str(tree)})
+    assert (tree / "cgroup.kill").read_text() == "1"
+
+
+def test_kill_all_one_by_one(tree, monkeypatch):
+    """Until none is left: what a process forked meanwhile is found in the next round."""
+    rounds = ["11\n12\n", "13\n", ""]
+    (tree / "cgroup.procs").write_text(rounds[0])
+    killed = []
+
+    def kill(pid, signal):
+        killed.append((pid, signal))
+        if pid in (12, 13):
+            rounds.pop(0)
+            (tree / "cgroup.procs").write_text(rounds[0])
+        if pid == 11:
+            raise ProcessLookupError
+
+    monkeypatch.setattr("posix.kill", kill)
+    manager.kill_all({"memory": str(tree)})
+    assert killed == [(11, 9), (12, 9), (13, 9)]
+
+
+def controllers(directory, present, enabled=""):
+    (directory / "cgroup.controllers").write_text(present)
+    (directory / "cgroup.subtree_control").write_text(enabled)
+
+
+def test_controllers_are_enabled_down_to_the_parent(tree, monkeypatch):
+    (tree / "a/b/box").mkdir(parents=True)
+    controllers(tree, "cpu memory pids", "cpu pids")
+    controllers(tree / "a", "cpu memory pids", "pids")
+    controllers(tree / "a/b", "cpu memory")
+    written = []
+    monkeypatch.setattr(manager, "write", lambda path, value: written.append((path.removeprefix(str(tree)), value)))
+    manager.enable_controllers(str(tree), f"{tree}/a/b/box", ["cpu", "memory", "rdma"])
+    assert written == [
+        ("/cgroup.subtree_control", "+memory"),
+        ("/a/cgroup.subtree_control", "+cpu"),
+        ("/a/cgroup.subtree_control", "+memory"),
+        ("/a/b/cgroup.subtree_control", "+cpu"),
+        ("/a/b/cgroup.subtree_control", "+memory"),
+    ]
+
+
+def cpuset(directory, cpus="\n", mems="\n"):
+    directory.mkdir(exist_ok=True)
+    for name, text in (("cpuset.cpus", cpus), ("cpuset.mems", mems), ("cgroup.clone_children", "0\n")):
+        (directory / name).write_text(text)
+
+
+def test_an_empty_cpuset_is_filled_from_above(tree, root):
+    """A v1 cpuset without cpus or mems takes no process (cgroup-v1/cpusets.rst)."""
+    cpuset(tree, "0-3\n", "0\n")
+    cpuset(tree / "a", "1-2\n")
+    cpuset(tree / "a/b")
+    cpuset(tree / "a/b/box")
+    manager.create([f"{tree}/a/b/box"], str(root))
+    for path in ("a/b", "a/b/box"):
+        assert (tree / path / "cpuset.cpus").read_text().strip() == "1-2"
+        assert (tree / path / "cpuset.mems").read_text().strip() == "0"
+    assert (tree / "a/cpuset.cpus").read_text() == "1-2\n"
+
+
+def test_a_cpuset_of_cgroup_v2_may_be_empty(tree, root):
+    """It has the parent's cpus then; and it has no cgroup.clone_children."""
+    cpuset(tree, "0-3\n", "0\n")
+    cpuset(tree / "box")
+    (tree / "box/cgroup.clone_children").unlink()
+    manager.create([f"{tree}/box"], str(root))
+    assert (tree / "box/cpuset.cpus").read_text() == "\n"
+
+
+def test_a_cpuset_of_its_own_is_left_alone(tree, root):
+    cpuset(tree, "0-3\n", "0\n")
+    cpuset(tree / "box", "3\n", "0\n")
+    manager.create([f"{tree}/box"], str(root))
+    assert (tree / "box/cpuset.cpus").read_text() == "3\n"
