@@ -7,10 +7,7 @@ import pytest
 from ocipy.plan.encode import FLAG_FAULT, MAGIC, VERSION, encode
 from ocipy.plan.ops import INIT, KINDS, Plan, SetupOp
 
-from . import making
-
 BY_CODE = {kind.code: kind for kind in KINDS.values() if kind.actor == INIT}
-HOOK = {"path": "/bin/hook"}
 
 
 class Reader:
@@ -61,20 +58,21 @@ def decode(data):
     return ops
 
 
-def full_plan():
-    """A plan with hooks of the runtime, limits, an id map, a terminal."""
-    hooks = {kind: [HOOK, HOOK] for kind in ("prestart", "createRuntime", "createContainer", "startContainer")}
-    config = making.default(
-        namespaces=("user", "pid", "mount", "ipc", "uts", "network", "cgroup"),
-        hooks=hooks,
-        process={"terminal": True, "oomScoreAdj": 5, "user": {"uid": 1, "gid": 2, "additionalGids": [3, 4]}},
-        linux=making.USER_NAMESPACE,
-    )
-    return making.plan(config)
+def ask(config):
+    hook = [{"path": "/bin/hook"}] * 2
+    config["hooks"] = dict.fromkeys(("prestart", "createRuntime", "createContainer", "startContainer"), hook)
+    config["process"].update(terminal=True, oomScoreAdj=5, user={"uid": 1, "gid": 2, "additionalGids": [3, 4]})
+    config["linux"]["namespaces"] += [{"type": "user"}, {"type": "cgroup"}]
+    config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 5, "size": 99}]
 
 
-def test_every_step_of_init_comes_back():
-    plan = full_plan()
+@pytest.fixture
+def plan(make_plan):
+    """A plan with hooks, limits, an id map, a terminal."""
+    return make_plan(ask)
+
+
+def test_every_step_of_init_comes_back(plan):
     decoded = [(name, index, values) for name, index, _, _, values in decode(encode(plan)) if name != "barrier"]
     assert decoded == [(op.name, index, op.values) for index, op in enumerate(plan.ops) if op.actor == INIT]
 
@@ -92,8 +90,7 @@ def test_largest_number_and_bytes():
     assert values == {"flags": 2**64 - 1, "filter": bytes(range(256))}
 
 
-def test_a_barrier_goes_before_the_first_of_the_runtimes_steps_after_inits():
-    plan = full_plan()
+def test_a_barrier_goes_before_the_first_of_the_runtimes_steps_after_inits(plan):
     decoded = decode(encode(plan))
     barriers = [index for name, index, _, _, _ in decoded if name == "barrier"]
     expected = [
@@ -106,11 +103,11 @@ def test_a_barrier_goes_before_the_first_of_the_runtimes_steps_after_inits():
     assert [index for _, index, _, _, _ in decoded] == sorted(index for _, index, _, _, _ in decoded)
 
 
-def test_no_barrier_within_the_spawn():
-    names = [op.name for op in full_plan().ops]
+def test_no_barrier_within_the_spawn(plan):
+    names = [op.name for op in plan.ops]
     spawn = names.index("spawn")
     assert names[spawn : spawn + 4] == ["spawn", "oom-score", "id-map", "session"]
-    assert decode(encode(full_plan()))[0][0] == "session"
+    assert decode(encode(plan))[0][0] == "session"
 
 
 def test_a_barrier_before_a_step_right_after_the_spawn():
@@ -120,15 +117,13 @@ def test_a_barrier_before_a_step_right_after_the_spawn():
     assert [op[:2] for op in decode(encode(Plan(ops, {}, False)))] == [("barrier", 2), ("session", 4)]
 
 
-def test_a_fault_is_in_the_header_of_its_step_only():
-    plan = full_plan()
+def test_a_fault_is_in_the_header_of_its_step_only(plan):
     target = [op.name for op in plan.ops].index("pivot-root")
     for name, index, flags, fault, _ in decode(encode(plan, (target, 28))):
         assert (flags, fault) == ((FLAG_FAULT, 28) if index == target else (0, 0)), name
 
 
-def test_a_fault_in_a_step_of_the_runtime_is_not_inits():
-    plan = full_plan()
+def test_a_fault_in_a_step_of_the_runtime_is_not_inits(plan):
     created = [op.name for op in plan.ops].index("created")
     assert all(flags == 0 and fault == 0 for _, _, flags, fault, _ in decode(encode(plan, (created, 28))))
 
