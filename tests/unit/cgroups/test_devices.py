@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocipy.cgroups.devices import ALL, ALLOW_ALL, DEFAULT_RULES, DENY_ALL, DeviceRule, configured_rules, device_program
@@ -19,13 +19,14 @@ def interpret(program, type_, access, major, minor):
     """The verdict on struct bpf_cgroup_dev_ctx; every jump goes forward and stays inside."""
     code = list(struct.iter_unpack("=BBhI", program))
     context = struct.pack("=III", type_ | access << 16, major, minor)
-    registers = [None] * 11
+    registers = [None, "context", *[None] * 9]
     at = 0
     while True:
         operation, both, offset, imm = code[at]
         target, source = both & 15, both >> 4
         at += 1
-        if operation == 0x61:  # ldxw; r1 is the context until it is overwritten
+        if operation == 0x61:  # ldxw
+            assert registers[source] == "context"
             (registers[target],) = struct.unpack_from("=I", context, offset)
         elif operation == 0xBC:
             registers[target] = registers[source]
@@ -73,6 +74,7 @@ lists = st.lists(rules | st.sampled_from([ALLOW_ALL, DENY_ALL]), max_size=6)
 
 
 @given(lists, st.sampled_from([BLOCK, CHARACTER]), st.integers(1, 7), numbers, numbers)
+@settings(max_examples=600)
 def test_the_last_rule_that_speaks_of_an_access_decides(listed, type_, access, major, minor):
     verdict = interpret(device_program(listed), type_, access, major, minor)
     assert verdict == expected(listed, type_, access, major, minor)
