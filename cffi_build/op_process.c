@@ -30,6 +30,7 @@ int op_no_new_privileges(struct init *init, struct reader *in) {
 int op_seccomp(struct init *init, struct reader *in) {
   uint64_t flags = read_number(in);
   struct bytes code = read_bytes(in);
+  if (code.length > BPF_MAXINSNS * sizeof(struct sock_filter)) return fail(init, E2BIG, "load the seccomp filter", "");
   struct sock_fprog program = {.len = (unsigned short)(code.length / sizeof(struct sock_filter)),
                                .filter = (struct sock_filter *)code.data};
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0)

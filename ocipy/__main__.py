@@ -3,10 +3,13 @@
 Kept to a few lines: a script's own code is compiled anew at every start.
 """
 
+import gc
 import posix
 import sys
 
 if sys.flags.no_site:
+    # All that a start makes is alive to its end: a collection finds nothing, and takes half a millisecond.
+    gc.disable()
     sys.path.append(__file__.rpartition("/")[0].rpartition("/")[0])
     from ocipy import pack
 
