@@ -8,6 +8,8 @@ import pytest
 from ocipy.bundle.default_config import default_config
 from ocipy.plan.create import create
 from ocipy.plan.options import CreateOptions
+from ocipy.plan.rlimits import NUMBERS
+from ocipy.spec.checks import RLIMITS
 from ocipy.spec.load import parse_config
 
 
@@ -115,3 +117,67 @@ def test_names_of_the_host(make_plan, names, only):
     plan = make_plan(lambda config: config.update(hostname="web", domainname="example"))
     assert (only(plan, "hostname").values, only(plan, "domainname").values) == ({"name": "web"}, {"name": "example"})
     assert not {"hostname", "domainname"}.intersection(names(make_plan(lambda config: config.pop("hostname"))))
+
+
+def ask(config):
+    hook = [{"path": "/bin/hook"}]
+    config["domainname"] = "example"
+    config["hooks"] = dict.fromkeys(("prestart", "createRuntime", "createContainer", "startContainer"), hook)
+    config["process"].update(cwd="/work", oomScoreAdj=5, terminal=True)
+    config["linux"].update(rootfsPropagation="shared", cgroupsPath="/x", sysctl={"net.ipv4.conf.a/b.x": "1"})
+    config["linux"]["devices"] = [{"path": "/dev/x", "type": "p"}]
+    config["linux"]["resources"] = {"pids": {"limit": 5}, "devices": [{"allow": True, "access": "r"}]}
+    config["linux"]["namespaces"] += [{"type": "user"}, {"type": "cgroup"}]
+    config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 5, "size": 99}]
+
+
+@pytest.mark.parametrize("host", ["hybrid", "unified"])
+@pytest.mark.parametrize("no_pivot", [False, True])
+def test_every_pointer_points_into_the_config(make_plan, host, no_pivot):
+    """RFC 6901; the last part may be a property that is absent, such as the umask."""
+    config = default_config()
+    ask(config)
+    config = parse_config(json.dumps(config).encode(), "config.json")
+    plan = make_plan(ask, host=host, no_pivot=no_pivot)
+    assert {op.pointer for op in plan.ops if not op.pointer.startswith("/")} == {""}
+    for op in plan.ops:
+        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in op.pointer.split("/")[1:]] or [""]
+        place = config
+        for part in parents:
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        assert not isinstance(place, list) or int(last) < len(place), op
+
+
+def test_the_status_hooks_read(make_plan):
+    """runtime.md, Lifecycle."""
+    hooks = {op.pointer: json.loads(op.values["before_pid"] + "1" + op.values["after_pid"]) for op in make_plan(ask).ops
+             if op.name == "hook"}  # fmt: skip
+    assert {pointer: state["status"] for pointer, state in hooks.items()} == {
+        "/hooks/createContainer/0": "creating", "/hooks/startContainer/0": "created",
+    }  # fmt: skip
+    assert all(state["pid"] == 1 and state["id"] == "box" for state in hooks.values())
+
+
+def test_a_cgroup_mount_in_a_namespace_is_one_of_each_hierarchy(make_plan):
+    ops = [op for op in make_plan(ask).ops if op.pointer == "/mounts/6"]
+    assert [(op.name, op.values.get("type"), op.values.get("source"), op.values.get("data")) for op in ops] == [
+        ("mount", "tmpfs", "tmpfs", "mode=755"),
+        ("mount", "cgroup", "cgroup", "cpu,cpuacct"),
+        ("symlink", None, None, None),
+        ("symlink", None, None, None),
+        ("mount", "cgroup", "cgroup", "memory"),
+        ("mount", "cgroup", "cgroup", "devices"),
+        ("mount", "cgroup", "cgroup", "pids"),
+        ("mount", "cgroup", "cgroup", "none,name=systemd"),
+        ("remount", None, None, None),
+    ]
+    assert ops[2].values == {"path": "/sys/fs/cgroup/cpu", "target": "cpu,cpuacct", "replace": 0}
+    assert ops[-1].values == {"destination": "/sys/fs/cgroup", "set": 1, "clear": 0, "propagation": 0}
+
+
+def test_the_numbers_of_all_limits():
+    """asm-generic/resource.h."""
+    names = ["CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS", "SIGPENDING",
+             "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"]  # fmt: skip
+    assert {f"RLIMIT_{name}": number for number, name in enumerate(names)} == NUMBERS
+    assert set(RLIMITS) == set(NUMBERS)
