@@ -13,7 +13,7 @@ from ocipy.bundle.builder import make_bundle
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ocipy"
 FORBIDDEN = {
-    "argparse", "collections", "contextlib", "ctypes", "dataclasses", "enum", "functools", "gc", "importlib", "json",
+    "argparse", "collections", "contextlib", "ctypes", "dataclasses", "enum", "functools", "importlib", "json",
     "jsonschema", "logging", "os", "pathlib", "pyseccomp", "random", "re", "shutil", "signal", "socket", "subprocess",
     "tempfile", "threading", "typing",
 }  # fmt: skip
