@@ -63,6 +63,8 @@ class Spawn:
         """
         try:
             for index, op in enumerate(self.plan.ops):
+                if log.LOG.debug_enabled:
+                    _log_step(index, op)
                 if op.actor == INIT:
                     self._let_go()
                 else:
@@ -230,6 +232,12 @@ class Spawn:
             posix.kill(self.pid, 9)  # our own child, not reaped yet: the pid can't be another's
             posix.waitpid(self.pid, 0)
             self.pid = 0
+
+
+def _log_step(index: int, op: SetupOp) -> None:
+    from ocipy.plan.describe import sentence
+
+    log.debug(f"step {index}, {op.actor}: {sentence(op)}")
 
 
 def _inject(fault: "tuple[int, int]", index: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -155,7 +156,7 @@ def test_log_that_cannot_be_opened(ocipy):
 
 
 def test_debug(ocipy, bundle, tmp_path):
-    """Debug lines come with --debug only: here a hook's output."""
+    """Debug lines come with --debug only: every step of the plan, and a hook's output."""
 
     def hook(config):
         config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "echo out; echo err >&2"]}]}
@@ -164,9 +165,12 @@ def test_debug(ocipy, bundle, tmp_path):
     ocipy("--log", log, "run", "-b", path, ocipy.new_id(), status=0)
     assert log.read_text() == ""
     ocipy("--log", log, "--debug", "run", "-b", path, ocipy.new_id(), status=0)
-    assert "level=debug" in log.read_text()
-    assert "out" in log.read_text()
-    assert "err" in log.read_text()
+    said = log.read_text()
+    assert "out" in said
+    assert "err" in said
+    numbers = [int(number) for number in re.findall(r'level=debug msg="step (\d+), (?:runtime|init): ', said)]
+    assert numbers == list(range(len(numbers)))
+    assert "init: execute 'true'" in said
 
 
 def test_root_is_made_private(ocipy, bundle, tmp_path):
