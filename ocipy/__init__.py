@@ -22,12 +22,14 @@ _HOME = {
     "StepError": "ocipy.errors",
     "SyscallError": "ocipy.errors",
     "UsageError": "ocipy.errors",
+    "make_bundle": "ocipy.bundle",
 }
 
 __all__ = [*_HOME, "SPEC_VERSION", "__version__"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ocipy.bundle import make_bundle as make_bundle
     from ocipy.container import Container as Container
     from ocipy.errors import ConfigError as ConfigError
     from ocipy.errors import NotFoundError as NotFoundError
