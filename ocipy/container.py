@@ -156,7 +156,9 @@ class Container:
         number = parse_signal(str(signal))
         found = self._dir().read()
         if all:
-            self._signal_all(found, number)
+            from ocipy.cgroups import manager
+
+            manager.signal_all(found.get("cgroup_paths", {}), number)
             return
         pid, start_time = found.get("init_process_pid", 0), found.get("init_process_start", 0)
         if not pid or not destruction.send_signal(pid, start_time, number):
@@ -260,15 +262,6 @@ class Container:
         except StepError:
             destruction.send_signal(found["init_process_pid"], found["init_process_start"], destruction.SIGKILL)
             raise
-
-    def _signal_all(self, found: "dict[str, Any]", number: int) -> None:
-        from ocipy.cgroups import manager
-
-        for pid in manager.processes(found.get("cgroup_paths", {}).values()):
-            try:
-                posix.kill(pid, number)
-            except ProcessLookupError:
-                continue
 
 
 _CANNOT_START = {

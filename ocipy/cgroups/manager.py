@@ -4,6 +4,7 @@ Directories above the container's own that had to be made are noted in a ledger 
 directory), so that whoever empties them last removes them, and those that were there before stay.
 """
 
+import _signal
 import fcntl
 import posix
 import time
@@ -126,15 +127,39 @@ def kill_all(paths: "dict[str, str]") -> None:
         write(f"{unified}/cgroup.kill", "1")
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        found = processes(paths.values())
-        if not found:
+        if not processes(paths.values()):
             return
-        for pid in found:
+        signal_all(paths, 9)
+        time.sleep(0.002)
+
+
+def signal_all(paths: "dict[str, str]", number: int) -> None:
+    """Signal every process in the cgroups, and none that got the pid of one since.
+
+    Each is held by a pidfd before the cgroup is asked again: a pid that is listed then either is the process held, or
+    that one has ended and takes no signal.
+    """
+    pidfds: list[tuple[int, int]] = []
+    try:
+        for pid in processes(paths.values()):
             try:
-                posix.kill(pid, 9)
+                pidfds.append((pid, posix.pidfd_open(pid)))
             except ProcessLookupError:
                 continue
-        time.sleep(0.002)
+        still = processes(paths.values())
+        for pid, pidfd in pidfds:
+            if pid in still:
+                _send(pidfd, number)
+    finally:
+        for _, pidfd in pidfds:
+            posix.close(pidfd)
+
+
+def _send(pidfd: int, number: int) -> None:
+    try:
+        _signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return  # it has ended meanwhile, which is as good
 
 
 def remove(paths: "Iterable[str]", root: str) -> None:

@@ -1,5 +1,8 @@
 """Reading and writing the files of cgroups, on plain ones."""
 
+import signal
+import subprocess
+
 import pytest
 
 from ocipy.cgroups import manager
@@ -37,23 +40,51 @@ def test_kill_all_by_the_kernel(tree):
     assert (tree / "cgroup.kill").read_text() == "1"
 
 
-def test_kill_all_one_by_one(tree, monkeypatch):
+@pytest.fixture
+def sleepers():
+    """Makes processes that stay until they are killed."""
+    made = []
+
+    def make():
+        made.append(subprocess.Popen(["/bin/sleep", "1000"]))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.kill()
+        process.wait()
+
+
+def test_kill_all_one_by_one(sleepers, monkeypatch):
     """Until none is left: what a process forked meanwhile is found in the next round."""
-    rounds = ["11\n12\n", "13\n", ""]
-    (tree / "cgroup.procs").write_text(rounds[0])
-    killed = []
+    members, forked = [sleepers(), sleepers()], []
 
-    def kill(pid, signal):
-        killed.append((pid, signal))
-        if pid in (12, 13):
-            rounds.pop(0)
-            (tree / "cgroup.procs").write_text(rounds[0])
-        if pid == 11:
-            raise ProcessLookupError
+    def processes(_paths):
+        if any(member.poll() is not None for member in members) and not forked:
+            forked.append(sleepers())
+        return [member.pid for member in (*members, *forked) if member.poll() is None]
 
-    monkeypatch.setattr("posix.kill", kill)
-    manager.kill_all({"memory": str(tree)})
-    assert killed == [(11, 9), (12, 9), (13, 9)]
+    monkeypatch.setattr(manager, "processes", processes)
+    manager.kill_all({"memory": "/cgroup"})
+    assert [process.wait() for process in (*members, *forked)] == [-signal.SIGKILL] * 3
+
+
+def test_a_pid_that_another_process_got_is_spared(sleepers, monkeypatch):
+    """Listed first, but not any more once it is held: the process of that pid is another one's."""
+    member, innocent = sleepers(), sleepers()
+    listings = iter([[innocent.pid, member.pid], [member.pid]])
+    monkeypatch.setattr(manager, "processes", lambda _paths: next(listings))
+    manager.signal_all({"memory": "/cgroup"}, signal.SIGTERM)
+    assert member.wait() == -signal.SIGTERM
+    assert innocent.poll() is None
+
+
+def test_what_has_ended_takes_no_signal(sleepers, monkeypatch):
+    gone = sleepers()
+    gone.kill()
+    gone.wait()
+    monkeypatch.setattr(manager, "processes", lambda _paths: [gone.pid])
+    manager.signal_all({"memory": "/cgroup"}, signal.SIGTERM)
 
 
 def controllers(directory, present, enabled=""):
