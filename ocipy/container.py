@@ -3,7 +3,7 @@
 import _socket
 import posix
 
-from ocipy import destruction, owner, state
+from ocipy import init_process, state
 from ocipy.errors import NotFoundError, StateError, StepError
 from ocipy.state import SOCKET, StateDir
 
@@ -110,6 +110,8 @@ class Container:
 
     def state(self) -> "dict[str, Any]":
         """The state document, as ``ocipy state`` prints it: runc's members in runc's order.  Raises NotFoundError."""
+        from ocipy import owner
+
         found = self._dir().read()
         status = self._status(found)
         if not found:
@@ -161,7 +163,7 @@ class Container:
             manager.signal_all(found.get("cgroup_paths", {}), number)
             return
         pid, start_time = found.get("init_process_pid", 0), found.get("init_process_start", 0)
-        if not pid or not destruction.send_signal(pid, start_time, number):
+        if not pid or not init_process.send_signal(pid, start_time, number):
             raise StateError("container not running")
 
     def wait(self) -> "int | None":
@@ -172,9 +174,9 @@ class Container:
         """
         found = self._dir().read()
         pid, start_time = found["init_process_pid"], found["init_process_start"]
-        status = destruction.reap(pid, start_time)
+        status = init_process.reap(pid, start_time)
         if status is None:
-            destruction.wait_end(pid, start_time)
+            init_process.wait_end(pid, start_time)
         return status
 
     def delete(self, *, force: bool = False) -> None:
@@ -183,6 +185,8 @@ class Container:
         With ``force`` a running one is killed as well, the rest of a create that crashed is cleared up, and an unknown
         id is no error.  Raises StateError when it runs, NotFoundError.
         """
+        from ocipy.destruction import destroy
+
         directory = self._dir()
         try:
             directory.lock()
@@ -193,9 +197,9 @@ class Container:
         try:
             found = directory.read()
             status = self._status(found, locked=True)
-            if status in ("running", "paused") and not force and not destruction.is_dying(found):
+            if status in ("running", "paused") and not force and not init_process.is_dying(found):
                 raise StateError(f"cannot delete container {self.id} that is not stopped: {status}")
-            destruction.destroy(directory, found, run_hooks=True)
+            destroy(directory, found, run_hooks=True)
         finally:
             directory.close()
 
@@ -250,7 +254,7 @@ class Container:
 
     def _reap(self, found: "dict[str, Any]") -> None:
         """Init has failed and is ending: afterwards the status is ``stopped``, whoever is its parent."""
-        destruction.wait_end(found["init_process_pid"], found["init_process_start"], 10_000)
+        init_process.wait_end(found["init_process_pid"], found["init_process_start"], init_process.KILL_TIMEOUT)
 
     def _run_poststart(self, found: "dict[str, Any]") -> None:
         if not found["hooks"]["poststart"]:
@@ -260,7 +264,7 @@ class Container:
         try:
             hooks.run_all(found["hooks"]["poststart"], "poststart", state.hook_document(found, "running"))
         except StepError:
-            destruction.send_signal(found["init_process_pid"], found["init_process_start"], destruction.SIGKILL)
+            init_process.send_signal(found["init_process_pid"], found["init_process_start"], init_process.SIGKILL)
             raise
 
 
