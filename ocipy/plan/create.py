@@ -60,7 +60,7 @@ def _ops(
         yield SetupOp("cgroup-namespace", namespaces.pointers["cgroup"])
     if "network" in namespaces.new:
         yield SetupOp("loopback", namespaces.pointers["network"])
-    context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new)
+    context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new, user_namespace)
     yield from rootfs.build(config, context, own_mounts, user_namespace)
     yield from hooks.runtime_hooks(config["hooks"], "prestart")
     yield from hooks.runtime_hooks(config["hooks"], "createRuntime")

@@ -19,15 +19,23 @@ _SHARED_SUPERBLOCK = ("proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", 
 
 
 class MountContext:
-    """What the mount steps depend on beside the mount: bundle (for relative sources), host, cgroups."""
+    """What the mount steps depend on beside the mount: bundle (for relative sources), host, cgroups, namespaces."""
 
-    __slots__ = ("bundle", "cgroup_namespace", "cgroup_paths", "host")
+    __slots__ = ("bundle", "cgroup_namespace", "cgroup_paths", "host", "user_namespace")
 
-    def __init__(self, bundle: str, host: "HostInfo", cgroup_paths: "dict[str, str]", cgroup_namespace: bool) -> None:
+    def __init__(
+        self,
+        bundle: str,
+        host: "HostInfo",
+        cgroup_paths: "dict[str, str]",
+        cgroup_namespace: bool,
+        user_namespace: bool = False,
+    ) -> None:
         self.bundle = bundle
         self.host = host
         self.cgroup_paths = cgroup_paths
         self.cgroup_namespace = cgroup_namespace
+        self.user_namespace = user_namespace
 
 
 def mounts(entries: "list[dict[str, Any]]", context: MountContext) -> "Iterator[SetupOp]":
@@ -107,7 +115,12 @@ def _filesystem(pointer: str, destination: str, type_: str, source: str, options
 def _cgroup(pointer: str, destination: str, options: MountOptions, context: MountContext) -> "Iterator[SetupOp]":
     host = context.host
     if host.cgroup_mode == "unified" or not host.hierarchies:
-        yield _filesystem(pointer, destination, "cgroup2", "cgroup", options)
+        if host.unified and context.user_namespace and not context.cgroup_namespace:
+            # The user namespace owns no cgroup namespace that it could mount: the host's mount is bound (as runc does).
+            options.recursive = True
+            yield _bind(pointer, destination, {"source": host.unified.mount}, options, "")
+        else:
+            yield _filesystem(pointer, destination, "cgroup2", "cgroup", options)
         return
     tree = MountOptions(["mode=755"])
     tree.set = options.set & ~RDONLY

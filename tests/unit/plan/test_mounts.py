@@ -14,9 +14,9 @@ def entry(destination, type_="", source="", *options, **mappings):
     return base | {"uidMappings": [], "gidMappings": []} | mappings
 
 
-def steps(hosts, *entries, host="hybrid", namespace=False):
+def steps(hosts, *entries, host="hybrid", namespace=False, user_namespace=False):
     paths = PATHS if host == "hybrid" else {}
-    return list(mounts(list(entries), MountContext("/bundle", hosts[host], paths, namespace)))
+    return list(mounts(list(entries), MountContext("/bundle", hosts[host], paths, namespace, user_namespace)))
 
 
 def test_a_filesystem(hosts):
@@ -104,6 +104,16 @@ def test_a_writable_or_bound_dev_is_not_remounted():
 )
 def test_a_dev_that_is_bound_is_used_as_it_is(dev, own):
     assert brings_own_dev([entry("/proc", "proc"), dev]) is own
+
+
+def test_cgroups_on_a_unified_host_in_a_user_namespace_of_one_s_own(hosts):
+    """Which owns no cgroup namespace to mount; with one of those it may (cgroup_namespaces(7))."""
+    mount = entry("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid")
+    (op,) = steps(hosts, mount, host="unified", user_namespace=True)
+    assert (op.name, op.values["source"], op.values["recursive"]) == ("bind", "/sys/fs/cgroup", 1)
+    assert (op.values["destination"], op.values["set"]) == ("/sys/fs/cgroup", RO | 2)
+    (op,) = steps(hosts, mount, host="unified", user_namespace=True, namespace=True)
+    assert (op.name, op.values["type"]) == ("mount", "cgroup2")
 
 
 def test_cgroups_on_a_unified_host(hosts):
