@@ -65,6 +65,7 @@ def create(
     state_dir.create()
     run: Spawn | None = None
     opened: list[int] = []
+    pid_files: list[str] = []
     try:
         state_dir.write(state)
         listen = _listen(state_dir)
@@ -79,6 +80,7 @@ def create(
             state_dir.write(state)
             if pid_file:
                 _write_pid_file(pid_file, pid)
+                pid_files.append(pid_file)
 
         run = Spawn(
             plan, state_dir.root, hook_document(state, "creating"), listen, console, options.preserve_fds, record
@@ -86,6 +88,8 @@ def create(
         run.run(fault)
     except BaseException:
         _undo(state_dir, state, started=run is not None and run.spawned)
+        for path in pid_files:
+            posix.unlink(path)
         raise
     finally:
         for fd in opened:
@@ -181,6 +185,7 @@ def _initial_state(
         "owner_uid": host.uid,
         "terminal": plan.console,
         "cgroup_paths": plan.cgroup_paths,
+        "cgroups_kept": [path for path in plan.cgroup_paths.values() if files.exists(path)],
         "hooks": {kind: config["hooks"][kind] for kind in ("poststart", "poststop")},
         "steps_of_start": later,
     }

@@ -23,7 +23,7 @@ def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) ->
     try:
         # Processes of a container that shares its PID namespace survive its init.
         manager.kill_all(paths)
-        manager.remove(paths.values(), state_dir.root)
+        manager.remove(paths.values(), state_dir.root, state.get("cgroups_kept", ()))
     except SyscallError as problem:
         failure = problem
     state_dir.remove()

@@ -16,7 +16,7 @@ from ocipy.files import exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from typing import Self
 
 _LEDGER = "@cgroups"  # not a container id: those have no "@"
@@ -162,12 +162,16 @@ def _send(pidfd: int, number: int) -> None:
         return  # it has ended meanwhile, which is as good
 
 
-def remove(paths: "Iterable[str]", root: str) -> None:
+def remove(paths: "Iterable[str]", root: str, kept: "Collection[str]" = ()) -> None:
     """Remove the container's cgroups, what they hold in turn, and ancestors of our making that are empty now.
 
+    Those in ``kept`` were there before the container, and only lose what is in them (runtime.md, Delete).
     Raises SyscallError when one still holds a process after a second.
     """
-    paths = list(paths)
+    for path in kept:
+        for directory in reversed(_tree(path)[1:]):
+            _remove_one(directory)
+    paths = [path for path in paths if path not in kept]
     for path in paths:
         try:
             posix.rmdir(path)

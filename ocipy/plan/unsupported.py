@@ -9,6 +9,14 @@ if TYPE_CHECKING:
 
 _PROCESS = ("scheduler", "ioPriority", "execCPUAffinity", "apparmorProfile", "selinuxLabel")
 _LINUX = ("intelRdt", "memoryPolicy", "netDevices", "personality", "timeOffsets", "mountLabel")
+# Of resources: what no cgroup takes any more, and what those of version 2 don't have.
+_NOWHERE = (("memory", "kernel"), ("memory", "kernelTCP"))
+_V1_ONLY = (
+    ("memory", "swappiness"),
+    ("memory", "disableOOMKiller"),
+    ("cpu", "realtimeRuntime"),
+    ("cpu", "realtimePeriod"),
+)
 
 
 def refuse_unsupported(config: "dict[str, Any]", unified: bool) -> None:
@@ -23,6 +31,10 @@ def refuse_unsupported(config: "dict[str, Any]", unified: bool) -> None:
     for name in ("blockIO", "network", "rdma") if unified else ("blockIO", "unified"):
         if any(resources.get(name, {}).values()):  # engines write a weight of 0 for none
             raise _error(f"/linux/resources/{name}")
+    for part, name in (*_NOWHERE, *_V1_ONLY) if unified else _NOWHERE:
+        value = resources.get(part, {}).get(name)
+        if value or (name == "swappiness" and value is not None):  # a swappiness of 0 asks for something
+            raise _error(f"/linux/resources/{part}/{name}")
     for rule in (config["linux"].get("seccomp") or {}).get("syscalls", ()):
         if rule["action"] == "SCMP_ACT_NOTIFY":
             raise _error("/linux/seccomp/listenerPath")

@@ -207,3 +207,19 @@ def test_the_container_s_own_cgroups_go_with_it(ocipy, bundle, test_name):
         "mkdir -p /sys/fs/cgroup/pids/inner/most && echo 0 > /sys/fs/cgroup/pids/inner/most/cgroup.procs && echo moved"
     )
     assert inside(ocipy, bundle, script, change=change) == "moved\n"
+
+
+def test_a_cgroup_that_was_there_before_stays(ocipy, bundle, test_name):
+    """What the container didn't create isn't deleted with it (runtime.md, Delete)."""
+    path = bundle("true")
+    mount = next(mount for mount in cgroup_mounts() if mount.name == "pids")
+    before = mount / test_name / path.name
+    before.mkdir(parents=True)
+    try:
+        ocipy.run(path, status=0)
+        assert before.is_dir()
+        others = [other / test_name / path.name for other in cgroup_mounts() if other != mount]
+        assert not any(other.exists() for other in others)
+    finally:
+        before.rmdir()
+        before.parent.rmdir()

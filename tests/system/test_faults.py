@@ -219,3 +219,13 @@ def test_every_cgroup_hierarchys_root_is_refused():
     for name, path in paths.items():
         with pytest.raises(StepError, match="is in use"):
             creation._check_cgroups({name: path})
+
+
+def test_a_failure_after_the_pid_file_takes_it_along(ocipy, bundle, tmp_path):
+    container, path, pid_file = ocipy.new_id(), str(bundle("true")), tmp_path / "pid"
+    plan = creation.prepare(CreateOptions(container, path))[2]
+    index = next(number for number, op in enumerate(plan.ops) if op.name == "wait-start")
+    directory = StateDir(str(ocipy.root), container)
+    with pytest.raises(StepError):
+        creation.create(directory, CreateOptions(container, path), pid_file=str(pid_file), fault=(index, errno.EIO))
+    assert not pid_file.exists()

@@ -228,3 +228,10 @@ def test_a_cgroup_whose_ancestors_keep_vanishing(tree, root, monkeypatch):
     monkeypatch.setattr("posix.mkdir", vanish)
     with pytest.raises(SyscallError, match=f"^make the cgroup {tree}/box: ENOENT: "):
         manager.create([f"{tree}/box"], str(root))
+
+
+def test_a_cgroup_that_is_kept_loses_what_is_in_it(tree, root):
+    for path in ("kept/made/inside", "own/made"):
+        (tree / path).mkdir(parents=True)
+    manager.remove([f"{tree}/kept", f"{tree}/own"], root, [f"{tree}/kept"])
+    assert below(tree) == ["kept"]

@@ -63,6 +63,29 @@ def test_refused_where_the_cgroups_are_not_those_for_it(name, value, unified):
     refuse("linux.resources", name, value, not unified)
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("memory", "swappiness", 0),
+        ("memory", "disableOOMKiller", True),
+        ("cpu", "realtimeRuntime", 1000),
+        ("cpu", "realtimePeriod", 1000),
+    ],
+)
+def test_what_version_2_lacks(part, name, value):
+    with pytest.raises(StepError, match=f"^linux.resources.{part}.{name}: not supported yet"):
+        refuse("linux.resources", part, {name: value}, True)
+    refuse("linux.resources", part, {name: value}, False)
+
+
+@pytest.mark.parametrize("unified", [False, True])
+@pytest.mark.parametrize("name", ["kernel", "kernelTCP"])
+def test_kernel_memory_is_counted_nowhere(name, unified):
+    with pytest.raises(StepError, match=f"^linux.resources.memory.{name}: not supported yet"):
+        refuse("linux.resources", "memory", {name: 1 << 20}, unified)
+    refuse("linux.resources", "memory", {name: 0, "disableOOMKiller": False}, unified)
+
+
 @pytest.mark.parametrize("unified", [False, True])
 @pytest.mark.parametrize(
     ("part", "name", "value"),
