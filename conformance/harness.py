@@ -18,23 +18,34 @@ Config = dict[str, Any]
 
 
 class Case:
-    """One sentence of the spec: ``section`` is its document and anchor, ``says`` the sentence in our words."""
+    """One sentence of the spec: ``section`` is its document and anchor, ``says`` the sentence in our words,
+    ``properties`` the properties of config.json it is about (``process.user.uid``, ``mounts[].options``)."""
 
-    def __init__(self, section: str, level: str, says: str, run: "Callable[[Runtime], None]") -> None:
+    def __init__(
+        self,
+        section: str,
+        level: str,
+        says: str,
+        properties: tuple[str, ...],
+        run: "Callable[[Runtime], None]",
+    ) -> None:
         self.section = section
         self.level = level
         self.says = says
+        self.properties = properties
         self.run = run
 
 
 CASES: list[Case] = []
 
 
-def case(section: str, level: str, says: str) -> "Callable[[Callable[[Runtime], None]], Callable[[Runtime], None]]":
+def case(
+    section: str, level: str, says: str, *properties: str
+) -> "Callable[[Callable[[Runtime], None]], Callable[[Runtime], None]]":
     """Register a case; ``level`` is MUST or SHOULD."""
 
     def register(run: "Callable[[Runtime], None]") -> "Callable[[Runtime], None]":
-        CASES.append(Case(section, level, says, run))
+        CASES.append(Case(section, level, says, properties, run))
         return run
 
     return register
@@ -42,6 +53,20 @@ def case(section: str, level: str, says: str) -> "Callable[[Callable[[Runtime], 
 
 class Failed(Exception):
     """The runtime doesn't do what the sentence says."""
+
+
+class Skipped(Exception):
+    """This host can't show it: ``reason`` is the fact of the host."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def need(condition: object, reason: str) -> None:
+    """Skip the case unless the condition, a fact of the host and not of the runtime, holds."""
+    if not condition:
+        raise Skipped(reason)
 
 
 def check(condition: object, message: str) -> None:
