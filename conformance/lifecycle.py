@@ -2,9 +2,7 @@
 
 import json
 
-from conformance.harness import Runtime, case, check
-
-SLEEP = ["sleep", "1000"]
+from conformance.harness import SLEEP, Runtime, case, check
 
 
 @case("runtime.md#state", "MUST", "the state has ociVersion, id, status, bundle, and the pid while there is a process")

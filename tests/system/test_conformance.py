@@ -2,12 +2,14 @@
 
 import pytest
 
-from conformance.__main__ import DEFAULT, run_case
-from conformance.harness import CASES
+from conformance.cases import CASES, collect
+from conformance.running import DEFAULT, run_case
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("busybox")]
+collect()
 
 
-@pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=lambda value: getattr(value, "says", None))
+@pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=lambda value: getattr(value, "name", None))
 def test_case(number, case, subreaper):
-    assert run_case(str(DEFAULT), number, case) == ""
+    verdict, reason = run_case(str(DEFAULT), number, case)
+    assert verdict != "fail", f"{case.section} {case.level}: {case.says}: {reason}"

@@ -1,0 +1,55 @@
+"""Running cases: each gets a runtime of its own and ends with a verdict."""
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance import host
+from conformance.cases import Case
+from conformance.harness import Failed, Skipped, runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT = Path(__file__).resolve().parent.parent / "build/bin/ocipy"
+
+Result = tuple[str, str]  # "pass", "fail" or "skip", and the reason
+
+
+def run_case(command: str, number: int, each: Case) -> Result:
+    """The case's verdict.  What the runtime printed may be anything: what a case can't make sense of is a failure."""
+    try:
+        with runtime(command, number) as made:
+            each.run(made)
+    except Failed as problem:
+        return "fail", one_line(str(problem))
+    except Skipped as problem:
+        return "skip", one_line(problem.reason)
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, subprocess.SubprocessError) as problem:
+        return "fail", one_line(f"{type(problem).__name__}: {problem}")
+    return "pass", ""
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
+def run_cases(command: str, cases: list[Case], tell: "Callable[[int, int, Case, Result], None]") -> dict[str, Result]:
+    """Run the cases in turn; ``tell`` hears of each: its number, how many there are, the case, the result."""
+    results = {}
+    for number, each in enumerate(cases, 1):
+        results[each.name] = run_case(command, number, each)
+        tell(number, len(cases), each, results[each.name])
+    return results
+
+
+def environment(command: str, place: str) -> dict[str, object]:
+    """Which runtime it was, its version, and on what host."""
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+    first = done.stdout.partition("\n")[0]
+    return {
+        "runtime": Path(command).name,
+        "version": first.split()[-1] if first else "",
+        "place": place,
+        **host.facts(),
+    }
