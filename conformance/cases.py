@@ -19,16 +19,18 @@ LEVELS = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT")
 
 class Case:
     """One try of a sentence: ``section`` is its document and anchor, ``says`` what is expected, in our words,
-    ``properties`` the properties of config.json it is about (``process.user.uid``, ``mounts[].options``), ``note`` the
-    judgement where runtimes differ, ``name`` the function's name."""
+    ``properties`` the properties of config.json it is about (``process.user.uid``, ``mounts[].options``), ``since`` the
+    version of the specification that has it first (of 1.x), ``note`` the judgement where runtimes differ, ``name`` the
+    function's name."""
 
     def __init__(
-        self, section: str, level: str, says: str, properties: tuple[str, ...], note: str, run: "Function"
+        self, section: str, level: str, says: str, properties: tuple[str, ...], since: str, note: str, run: "Function"
     ) -> None:
         self.section = section
         self.level = level
         self.says = says
         self.properties = properties
+        self.since = since
         self.note = note
         self.run = run
         self.name = run.__name__
@@ -50,11 +52,13 @@ CASES: list[Case] = []
 SENTENCES: list[Sentence] = []
 
 
-def case(section: str, level: str, says: str, *properties: str, note: str = "") -> "Callable[[Function], Function]":
+def case(
+    section: str, level: str, says: str, *properties: str, since: str = "1.0.0", note: str = ""
+) -> "Callable[[Function], Function]":
     """Register a case; ``level`` is one of LEVELS."""
 
     def register(run: "Function") -> "Function":
-        CASES.append(Case(section, level, says, properties, note, run))
+        CASES.append(Case(section, level, says, properties, since, note, run))
         return run
 
     return register

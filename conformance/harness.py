@@ -17,7 +17,9 @@ from typing import Any
 from conformance import host
 from conformance.cases import case
 
-__all__ = ["DEADLINE", "SLEEP", "Bundle", "Config", "Failed", "Runtime", "Skipped", "case", "check", "need", "runtime"]
+__all__ = [
+    "DEADLINE", "SLEEP", "Bundle", "Config", "Failed", "Runtime", "Skipped", "case", "check", "hook", "need", "runtime",
+]  # fmt: skip
 
 DEADLINE = 10.0  # seconds for a state to be reached
 BUSYBOX = "/bin/busybox"
@@ -49,6 +51,11 @@ def check(condition: object, message: str) -> None:
     """Fail the case unless the condition holds."""
     if not condition:
         raise Failed(message)
+
+
+def hook(script: str, **properties: Any) -> Config:
+    """A hook that runs a shell script; ``properties`` are further ones, e.g. ``timeout``."""
+    return {"path": "/bin/sh", "args": ["sh", "-c", script], **properties}
 
 
 def minimal_config() -> Config:
@@ -102,11 +109,13 @@ class Bundle:
 class Runtime:
     """A runtime's command line, with a state directory, bundle and ids for one case.
 
-    ``config`` is the bundle's; a case changes it before ``create``, ``run``, ``prints`` or ``refused``.
+    ``config`` is the bundle's; a case changes it before ``create``, ``run``, ``prints`` or ``refused``.  ``prefix`` is
+    a program, with arguments, that runs the runtime: ``["setpriv", "--bounding-set", "-mknod"]``.
     """
 
     def __init__(self, command: str, directory: Path, number: int) -> None:
         self.command = command
+        self.prefix: list[str] = []
         self.directory = directory
         self.states = directory / "state"
         self.cgroup = f"/conformance-{os.getpid()}"
@@ -128,7 +137,7 @@ class Runtime:
         with given.open() as stdin, out.open("w") as stdout, err.open("w") as stderr:
             try:
                 done = subprocess.run(
-                    [self.command, "--root", str(self.states), *arguments],
+                    [*self.prefix, self.command, "--root", str(self.states), *arguments],
                     stdin=stdin,
                     stdout=stdout,
                     stderr=stderr,
@@ -196,8 +205,7 @@ class Runtime:
         filesystem, no mount, and no hook has run."""
         witness = self.directory / "hook-ran"
         if "hooks" not in self.config:
-            hook = {"path": "/bin/sh", "args": ["sh", "-c", f"echo >>{witness}"]}
-            self.config["hooks"] = {"createRuntime": [hook]}
+            self.config["hooks"] = {"createRuntime": [hook(f"echo >>{witness}")]}
         self.bundle.write()
         before = self.traces()
         done = self("create", "--bundle", str(self.bundle.path), self.container_id)
