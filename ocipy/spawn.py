@@ -54,6 +54,7 @@ class Spawn:
         self._sync = -1
         self._at_barrier = False
         self._needs_barrier = False
+        self._early = b""
 
     def run(self, fault: "tuple[int, int] | None" = None) -> int:
         """Do all steps up to "created"; the value is the container's pid.
@@ -177,8 +178,9 @@ class Spawn:
 
     def _receive_until(self, wanted: bytes) -> int:
         """Take messages until one of the wanted type; its number.  Raises StepError when init failed or is gone."""
+        packet, self._early = self._early, b""
         while True:
-            packet = self._receive()
+            packet = packet or self._receive()
             if not packet:
                 raise self._gone()
             kind = packet[:1]
@@ -190,6 +192,9 @@ class Spawn:
                 log.warning(step_warning(self.plan.ops[number], int(error), text))
             elif kind == b"E":
                 raise step_error(self.plan.ops[number], int(number), OSError(int(error), text))
+            elif kind == b"B":
+                self._early = packet  # init may be at its first barrier before the go-between tells of its pid
+            packet = b""
 
     def _receive(self) -> bytes:
         try:
