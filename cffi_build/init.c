@@ -9,6 +9,8 @@
  *     GO                              ─▶      wait-start returns, the rest of the ops, execve
  *     ◀─ ERROR, or end of file: the program runs
  *
+ * At any time: AGENT ─▶, and ◀─ GO with descriptors (op_seccomp.c).
+ *
  * A runtime that dies takes init along until "created": its end of the socket closes, and PDEATHSIG is set.
  */
 #include <errno.h>

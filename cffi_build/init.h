@@ -58,7 +58,7 @@ int failed(struct init *init, const char *what, const char *subject); /* with er
 void detail_add(struct init *init, const char *text);
 void report(struct init *init, char type, uint32_t error);
 void warn(struct init *init, int error, const char *what, const char *subject);
-int send_fd(int socket_fd, int fd, const char *text);
+ssize_t send_fd(int socket_fd, int fd, const char *text, size_t length);
 
 /* text.c: the few string functions needed, on fixed buffers */
 size_t text_copy(char *to, size_t size, const char *from);

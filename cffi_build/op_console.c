@@ -68,7 +68,8 @@ int op_console(struct init *init, struct reader *in) {
   text_number(digits, sizeof digits, number);
   text_copy(name, sizeof name, "/dev/pts/");
   text_add(name, sizeof name, digits);
-  if (send_fd(init->console_fd, master, name) < 0) return failed(init, "send the terminal over", "the console socket");
+  if (send_fd(init->console_fd, master, name, strlen(name)) < 0)
+    return failed(init, "send the terminal over", "the console socket");
   close(init->console_fd);
   close(master);
   init->console_fd = -1;

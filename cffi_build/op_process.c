@@ -2,9 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/keyctl.h>
-#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -24,17 +22,6 @@ int op_keyring(struct init *init, struct reader *in) {
 int op_no_new_privileges(struct init *init, struct reader *in) {
   (void)in;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return failed(init, "prctl", "PR_SET_NO_NEW_PRIVS");
-  return 0;
-}
-
-int op_seccomp(struct init *init, struct reader *in) {
-  uint64_t flags = read_number(in);
-  struct bytes code = read_bytes(in);
-  if (code.length > BPF_MAXINSNS * sizeof(struct sock_filter)) return fail(init, E2BIG, "load the seccomp filter", "");
-  struct sock_fprog program = {.len = (unsigned short)(code.length / sizeof(struct sock_filter)),
-                               .filter = (struct sock_filter *)code.data};
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0)
-    return failed(init, "seccomp", "SECCOMP_SET_MODE_FILTER");
   return 0;
 }
 

@@ -47,7 +47,8 @@
   X(35, find_program, "find-program")              \
   X(36, close_on_exec, "close-on-exec")            \
   X(37, wait_start, "wait-start")                  \
-  X(38, exec, "exec")
+  X(38, exec, "exec")                              \
+  X(39, seccomp_notify, "seccomp-notify")
 
 enum ocipy_op_code {
 #define X(code, cname, name) OP_##cname = code,
@@ -63,6 +64,7 @@ enum ocipy_op_code {
 #define OCIPY_MSG_ERROR 'E'   /* u32 index, u32 errno, text: the op failed, init exits */
 #define OCIPY_MSG_WARNING 'W' /* u32 index, u32 errno, text */
 #define OCIPY_MSG_PID 'P'     /* u32 pid: of the process that a first child left behind (joined PID namespace) */
+#define OCIPY_MSG_AGENT 'A'   /* u32 index: the op wants the seccomp agent: GO, with a connection to it and its state */
 #define OCIPY_MSG_GO 'G'      /* to init: go on */
 
 /* File descriptors init starts with, counted from its first argument, the base: 3 + preserved ones. */

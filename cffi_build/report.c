@@ -37,13 +37,13 @@ void warn(struct init *init, int error, const char *what, const char *subject) {
   init->detail[0] = 0;
 }
 
-/* Pass fd over a connected socket, with a text as the message proper. */
-int send_fd(int socket_fd, int fd, const char *text) {
+/* Pass fd over a connected socket, with a text as the message proper; how much of it was sent, or -1. */
+ssize_t send_fd(int socket_fd, int fd, const char *text, size_t length) {
   union {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof(int))];
   } control = {0};
-  struct iovec payload = {(void *)text, strlen(text)};
+  struct iovec payload = {(void *)text, length};
   struct msghdr message = {
       .msg_iov = &payload, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
@@ -53,5 +53,5 @@ int send_fd(int socket_fd, int fd, const char *text) {
   memcpy(CMSG_DATA(header), &fd, sizeof fd);
   ssize_t sent;
   while ((sent = sendmsg(socket_fd, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) continue;
-  return sent < 0 ? -1 : 0;
+  return sent;
 }

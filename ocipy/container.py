@@ -1,6 +1,5 @@
 """The library's face: ``Container``, with everything the command does, in process and from any thread."""
 
-import _socket
 import posix
 
 from ocipy import init_process, state
@@ -136,6 +135,8 @@ class Container:
         Returns once the program's execve has succeeded.  Raises StateError unless the status is ``created``, StepError
         when a step between start and execve fails (the container is stopped then), or a poststart hook (it is killed).
         """
+        from ocipy.release import release
+
         directory = self._dir()
         directory.lock()
         try:
@@ -143,7 +144,7 @@ class Container:
             status = self._status(found, locked=True)
             if status != "created":
                 raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
-            self._release(directory, found)
+            release(directory, found)
         finally:
             directory.close()
         self._run_poststart(found)
@@ -217,44 +218,6 @@ class Container:
         except FileNotFoundError:
             return "running"
         return "created"
-
-    def _release(self, directory: StateDir, found: "dict[str, Any]") -> None:
-        """Connect to init's socket, say go, and take what it reports until execve closes the connection.
-
-        The socket's name goes first: who dies between the two leaves a container that ends, not one in between.
-        """
-        client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        try:
-            client.connect(directory.entry(SOCKET))
-            posix.unlink(f"{directory.path}/{SOCKET}")
-            client.send(b"G")
-            while packet := client.recv(4096):
-                self._check_report(packet, found)
-        except ConnectionError:
-            self._reap(found)
-            raise StateError(_CANNOT_START["stopped"]) from None  # init was killed meanwhile
-        finally:
-            client.close()
-
-    def _check_report(self, packet: bytes, found: "dict[str, Any]") -> None:
-        from _struct import unpack_from
-
-        from ocipy.failures import step_error, step_warning
-        from ocipy.plan.ops import SetupOp
-
-        index, error = unpack_from("<II", packet, 1)
-        text = packet[9:].decode("utf-8", "surrogateescape")
-        steps = {number: SetupOp(name, pointer, **values) for number, name, pointer, values in found["steps_of_start"]}
-        if packet[:1] == b"E":
-            self._reap(found)
-            raise step_error(steps[index], index, OSError(error, text))
-        from ocipy import log
-
-        log.warning(step_warning(steps[index], error, text))
-
-    def _reap(self, found: "dict[str, Any]") -> None:
-        """Init has failed and is ending: afterwards the status is ``stopped``, whoever is its parent."""
-        init_process.wait_end(found["init_process_pid"], found["init_process_start"], init_process.KILL_TIMEOUT)
 
     def _run_poststart(self, found: "dict[str, Any]") -> None:
         if not found["hooks"]["poststart"]:

@@ -168,7 +168,7 @@ def _initial_state(
             index,
             op.name,
             op.pointer,
-            {name: op.values[name] for name in ("path", "args", "timeout") if name in op.values},
+            {name: op.values[name] for name in ("path", "args", "timeout", "metadata") if name in op.values},
         ]
         for index, op in enumerate(plan.ops)
         if index > wait

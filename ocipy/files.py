@@ -40,6 +40,14 @@ def replace(path: str, data: bytes, mode: int) -> None:
         posix.close(fd)
 
 
+def in_memory(name: str, data: bytes) -> int:
+    """A new descriptor of a file that is in memory alone (memfd_create(2)), close-on-exec; the caller closes it."""
+    fd = posix.memfd_create(name, posix.MFD_CLOEXEC)
+    while data:
+        data = data[posix.write(fd, data) :]
+    return fd
+
+
 def exists(path: str) -> bool:
     """Whether there is something of that name that we may look at."""
     try:

@@ -36,6 +36,8 @@ HINTS = (
     ("device", "EPERM", "", "device nodes can't be made here, and the host has no such node to bind"),
     ("user", "EINVAL", "", "the id isn't mapped in the container's user namespace"),
     ("user", "EPERM", "setgroups", "setgroups is denied in this user namespace; drop additionalGids"),
+    ("seccomp-notify", "ENOENT", "connect", "the seccomp agent has to listen there before the container is made"),
+    ("seccomp-notify", "ECONNREFUSED", "connect", "the seccomp agent doesn't listen there any more"),
     ("spawn", "EPERM", "", "this user may not make these namespaces: see sysctl user.max_*_namespaces, AppArmor"),
     ("spawn", "ENOSPC", "", "the limit of namespaces is reached: see sysctl user.max_*_namespaces"),
     ("spawn", "EINVAL", "setns", "the path is no namespace of that type"),

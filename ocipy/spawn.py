@@ -5,7 +5,7 @@ import errno
 import posix
 from _struct import unpack_from
 
-from ocipy import log
+from ocipy import files, log
 from ocipy.errors import OcipyError, StepError, SyscallError
 from ocipy.failures import step_error, step_warning
 from ocipy.init_program import sealed_program
@@ -107,7 +107,7 @@ class Spawn:
             self._sync = ours.detach()
             opened.append(theirs.detach())
             opened.append(sealed_program())
-            opened.append(_memory(encode(self.plan, fault)))
+            opened.append(files.in_memory("ocipy-plan", encode(self.plan, fault)))
             spawn = ffi.new("struct ocipy_spawn *")
             spawn.flags = sum(CLONE_FLAGS[type_] for type_ in op.values["new"])
             for number, (type_, path) in enumerate(op.values["join"].items()):
@@ -148,14 +148,14 @@ class Spawn:
         from ocipy._shim import ffi
 
         spawn.cgroup_fd = -1
-        files = list(op.values["tasks"])
-        spawn.task_count = len(files)
+        paths = list(op.values["tasks"])
+        spawn.task_count = len(paths)
         if op.values["unified"]:
             opened.append(posix.open(op.values["unified"], posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC))
             spawn.cgroup_fd = opened[-1]
-            files.append(f"{op.values['unified']}/cgroup.procs")
+            paths.append(f"{op.values['unified']}/cgroup.procs")
         names = []
-        for number, path in enumerate(files):
+        for number, path in enumerate(paths):
             opened.append(posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC))
             spawn.task_fds[number] = opened[-1]
             names.append(ffi.new("char[]", f"write to {path}".encode("utf-8", "surrogateescape")))
@@ -190,6 +190,10 @@ class Spawn:
                 return int(number)
             if kind == b"W":
                 log.warning(step_warning(self.plan.ops[number], int(error), text))
+            elif kind == b"A":
+                from ocipy.seccomp import agent
+
+                agent.answer(self._sync, self.plan.ops[number], number, self.pid, self.state | {"pid": self.pid})
             elif kind == b"E":
                 raise step_error(self.plan.ops[number], int(number), OSError(int(error), text))
             elif kind == b"B":
@@ -248,10 +252,3 @@ def _log_step(index: int, op: SetupOp) -> None:
 def _inject(fault: "tuple[int, int]", index: int) -> None:
     if fault[0] == index:
         raise OSError(fault[1], "fault injected by a test")
-
-
-def _memory(data: bytes) -> int:
-    fd = posix.memfd_create("ocipy-plan", posix.MFD_CLOEXEC)
-    while data:
-        data = data[posix.write(fd, data) :]
-    return fd

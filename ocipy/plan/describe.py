@@ -155,6 +155,9 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "keyring": lambda v: f"join a new session keyring {v['name']}",
     "no-new-privileges": lambda v: "set no_new_privs",
     "seccomp": lambda v: f"load the seccomp filter ({len(v['filter']) // 8} instructions)",
+    "seccomp-notify": lambda v: (
+        f"load the seccomp filter ({len(v['filter']) // 8} instructions), send its listener to {v['path']}"
+    ),
     "bounding-set": lambda v: f"drop all from the bounding set but {' '.join(names(v['keep'])) or 'nothing'}",
     "umask": lambda v: f"set the umask to {v['mask']:04o}",
     "user": _user,

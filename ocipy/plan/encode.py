@@ -39,7 +39,7 @@ def encode(plan: Plan, fault: "tuple[int, int] | None" = None) -> bytes:
 
 
 def _encode_op(op: SetupOp, index: int, error: int) -> bytes:
-    payload = b"".join(_encode_field(kind, op.values[name]) for name, kind in op.kind.fields)
+    payload = b"".join(_encode_field(kind, op.values[name]) for name, kind in op.kind.fields if kind != "-")
     return pack("<HHIII", op.kind.code, FLAG_FAULT if error else 0, index, error, len(payload)) + payload
 
 

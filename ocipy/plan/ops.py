@@ -3,7 +3,8 @@
 A kind says who does the step (RUNTIME: the Python parent; INIT: ocipy-init, inside the container's namespaces), which
 fields it carries, and, for INIT, its code.  The codes have their home in cffi_build/ops.h; a test holds both equal.
 
-Field types: ``n`` number (0 … 2**64-1), ``s`` string, ``l`` list of strings, ``b`` bytes, ``-`` for RUNTIME only.
+Field types: ``n`` number (0 … 2**64-1), ``s`` string, ``l`` list of strings, ``b`` bytes, ``-`` what stays with the
+runtime, whoever does the step.
 """
 
 TYPE_CHECKING = False
@@ -77,6 +78,7 @@ _INIT_KINDS = (
     (36, "close-on-exec", "first:n"),
     (37, "wait-start", ""),
     (38, "exec", "args:l env:l"),
+    (39, "seccomp-notify", "flags:n filter:b path:- metadata:-"),
 )
 
 KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}

@@ -58,4 +58,9 @@ def program(process: "dict[str, Any]", seccomp: "Filter | None") -> "Iterator[Se
 
 
 def _seccomp(seccomp: "Filter") -> SetupOp:
+    if seccomp.notify:
+        listener = {"path": seccomp.listener_path, "metadata": seccomp.listener_metadata}
+        return SetupOp(
+            "seccomp-notify", "/linux/seccomp/listenerPath", flags=seccomp.flags, filter=seccomp.bpf, **listener
+        )
     return SetupOp("seccomp", "/linux/seccomp", flags=seccomp.flags, filter=seccomp.bpf)

@@ -35,9 +35,6 @@ def refuse_unsupported(config: "dict[str, Any]", unified: bool) -> None:
         value = resources.get(part, {}).get(name)
         if value or (name == "swappiness" and value is not None):  # a swappiness of 0 asks for something
             raise _error(f"/linux/resources/{part}/{name}")
-    for rule in (config["linux"].get("seccomp") or {}).get("syscalls", ()):
-        if rule["action"] == "SCMP_ACT_NOTIFY":
-            raise _error("/linux/seccomp/listenerPath")
 
 
 def _error(pointer: str) -> StepError:

@@ -17,23 +17,21 @@ def check(seccomp: "dict[str, Any]") -> "list[Fault]":
     """Every fault of a profile, in the document's order, with JSON pointers from the config's root."""
     faults: list[Fault] = []
     default = seccomp["defaultAction"]
-    if default == "SCMP_ACT_NOTIFY":
-        # Every syscall would wait for the agent, those by which init hands over the agent's fd among them.
-        faults.append(Fault(f"{_POINTER}/defaultAction", "SCMP_ACT_NOTIFY can't be the default action"))
     _check_errno(faults, f"{_POINTER}/defaultErrnoRet", default, seccomp.get("defaultErrnoRet"))
-    notify = ""
+    notify = f"{_POINTER}/defaultAction" if default == "SCMP_ACT_NOTIFY" else ""
     for index, rule in enumerate(seccomp.get("syscalls") or ()):
         pointer = f"{_POINTER}/syscalls/{index}"
         if rule["action"] == "SCMP_ACT_NOTIFY":
-            notify = notify or pointer
+            notify = notify or f"{pointer}/action"
         _check_rule(faults, pointer, rule)
     _check_listener(faults, seccomp, notify)
     return faults
 
 
 def uses_notify(seccomp: "dict[str, Any]") -> bool:
-    """Whether a rule of the profile asks the seccomp agent."""
-    return any(rule["action"] == "SCMP_ACT_NOTIFY" for rule in seccomp.get("syscalls") or ())
+    """Whether the profile asks the seccomp agent."""
+    actions = [seccomp["defaultAction"], *(rule["action"] for rule in seccomp.get("syscalls") or ())]
+    return "SCMP_ACT_NOTIFY" in actions
 
 
 def _check_rule(faults: "list[Fault]", pointer: str, rule: "dict[str, Any]") -> None:
@@ -41,10 +39,6 @@ def _check_rule(faults: "list[Fault]", pointer: str, rule: "dict[str, Any]") -> 
     names = rule["names"]
     if "" in names:
         faults.append(Fault(f"{pointer}/names/{names.index('')}", "the name of a syscall is empty"))
-    if action == "SCMP_ACT_NOTIFY" and "write" in names:
-        # Init tells its parent of the agent's fd by a write, after the filter is in force: it would wait forever.
-        where = f"{pointer}/names/{names.index('write')}"
-        faults.append(Fault(where, "SCMP_ACT_NOTIFY can't be used for the write syscall"))
     _check_errno(faults, f"{pointer}/errnoRet", action, rule.get("errnoRet"))
     for number, argument in enumerate(rule.get("args") or ()):
         if argument["index"] >= MAX_ARGUMENTS:
@@ -67,6 +61,6 @@ def _check_listener(faults: "list[Fault]", seccomp: "dict[str, Any]", notify: st
     """listenerPath without SCMP_ACT_NOTIFY is no fault: the spec says that it is ignored."""
     path = seccomp.get("listenerPath")
     if notify and not path:
-        faults.append(Fault(f"{notify}/action", "SCMP_ACT_NOTIFY needs a listenerPath to send the seccomp fd to"))
+        faults.append(Fault(notify, "SCMP_ACT_NOTIFY needs a listenerPath to send the seccomp fd to"))
     if seccomp.get("listenerMetadata") and not path:
         faults.append(Fault(f"{_POINTER}/listenerMetadata", "listenerMetadata must not be set without listenerPath"))

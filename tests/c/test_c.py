@@ -277,14 +277,20 @@ def sample_plan(change):
     """A step of every kind, with a value that exercises its readers."""
     values = {"n": 7, "s": "/some/where" + change, "l": ["one", "two" + change, ""], "b": b"\1\2\3\4" * 5}
     kinds = [kind for kind in KINDS.values() if kind.actor == INIT and kind.name not in ("barrier", "exec")]
-    ops = [SetupOp(kind.name, "", **{name: values[type_] for name, type_ in kind.fields}) for kind in kinds]
+    ops = [
+        SetupOp(kind.name, "", **{name: values[type_] for name, type_ in kind.fields if type_ != "-"}) for kind in kinds
+    ]
     last = SetupOp("exec", "", args=["sh", change], env=["A=b"])
     return encode(Plan([SetupOp("spawn", ""), *ops, SetupOp("created", ""), last], {}, False))
 
 
 def test_plans_that_are_broken_are_not_read_beyond_their_end(built, tmp_path):
     own = ("barrier", "wait-start")  # which init.c has itself
-    fields = {name: "".join(type_ for _, type_ in kind.fields) for name, kind in KINDS.items() if kind.actor == INIT}
+    fields = {
+        name: "".join(type_ for _, type_ in kind.fields if type_ != "-")
+        for name, kind in KINDS.items()
+        if kind.actor == INIT
+    }
     (built / "fields.h").write_text(
         "".join(f'FIELDS({name.replace("-", "_")}, "{kinds}")\n' for name, kinds in fields.items() if name not in own)
     )

@@ -19,7 +19,7 @@ FLOORS = (
     ("ocipy.plan.",),
     ("ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
      "ocipy.init_process", "ocipy.init_program", "ocipy.runtime_steps", "ocipy.spawn"),
-    ("ocipy.creation", "ocipy.destruction"),
+    ("ocipy.creation", "ocipy.destruction", "ocipy.release"),
     ("ocipy.container",),
     ("ocipy.foreground", "ocipy.bundle."),
     ("ocipy.commands.",),

@@ -1,0 +1,62 @@
+"""Letting a created init go on to the program: the runtime's end of the socket in the state directory."""
+
+import _socket
+import posix
+from _struct import unpack_from
+
+from ocipy import init_process, log
+from ocipy.errors import StateError, StepError
+from ocipy.state import SOCKET, StateDir, hook_document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def release(directory: StateDir, found: "dict[str, Any]") -> None:
+    """Connect to init's socket, say go, and take what it reports until execve closes the connection.
+
+    ``found`` is what state.json says.  Raises StepError when a step fails, StateError when init was killed meanwhile;
+    init has ended then.  The socket's name goes first: who dies between the two leaves a container that ends, not one
+    in between.
+    """
+    client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+    try:
+        client.connect(directory.entry(SOCKET))
+        posix.unlink(f"{directory.path}/{SOCKET}")
+        client.send(b"G")
+        while packet := client.recv(4096):
+            _take(client, packet, found)
+    except ConnectionError:
+        _wait_end(found)
+        raise StateError("cannot start a container that has stopped") from None
+    except StepError:
+        client.close()  # if init still waits for an answer, it ends now
+        _wait_end(found)
+        raise
+    finally:
+        client.close()
+
+
+def _take(client: "_socket.socket", packet: bytes, found: "dict[str, Any]") -> None:
+    from ocipy.failures import step_error, step_warning
+    from ocipy.plan.ops import SetupOp
+
+    index, error = unpack_from("<II", packet, 1)
+    text = packet[9:].decode("utf-8", "surrogateescape")
+    op = next(
+        SetupOp(name, pointer, **values) for number, name, pointer, values in found["steps_of_start"] if number == index
+    )
+    if packet[:1] == b"E":
+        raise step_error(op, index, OSError(error, text))
+    if packet[:1] == b"A":
+        from ocipy.seccomp import agent
+
+        agent.answer(client.fileno(), op, index, found["init_process_pid"], hook_document(found, "created"))
+        return
+    log.warning(step_warning(op, error, text))
+
+
+def _wait_end(found: "dict[str, Any]") -> None:
+    """Init has failed and is ending: afterwards the status is ``stopped``, whoever is its parent."""
+    init_process.wait_end(found["init_process_pid"], found["init_process_start"], init_process.KILL_TIMEOUT)
