@@ -1,4 +1,4 @@
-"""A seccomp agent (config-linux.md#seccomp, listenerPath): takes container process states, and decides on system calls."""
+"""A seccomp agent (config-linux.md#seccomp): takes container process states, and decides on system calls."""
 
 import array
 import contextlib
@@ -94,8 +94,9 @@ class Agent:
         try:
             fcntl.ioctl(fd, _RECV, request)
         except OSError as problem:
-            assert problem.errno in (errno.ENOENT, errno.EINTR)
-            if problem.errno == errno.ENOENT and not _has_filter(fd):
+            if problem.errno != errno.ENOENT:
+                raise
+            if not _has_filter(fd):  # else the caller was killed before its call was taken
                 self._listeners.remove(fd)
                 os.close(fd)
             return

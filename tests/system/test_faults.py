@@ -20,6 +20,7 @@ from ocipy.plan.options import CreateOptions
 from ocipy.pointers import dotted
 from ocipy.state import StateDir
 from tests.system.runtime import cgroups_of, children, mounts_below
+from tests.system.seccomp_agent import Agent
 
 pytestmark = pytest.mark.root
 
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.root
 UNREACHED = {"barrier", "device-filter"} if probe().hierarchies else {"barrier"}
 
 HOOK = {"path": "/bin/true"}
+AGENT = f"/tmp/ocipy-test-{os.getpid()}-agent.sock"
 
 
 def everything(config):
@@ -67,6 +69,15 @@ def with_a_user_namespace(config):
         linux[name] = [{"containerID": 0, "hostID": 0, "size": 65536}]
 
 
+def with_an_agent(config):
+    config["process"]["noNewPrivileges"] = True
+    config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "listenerPath": AGENT,
+        "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_NOTIFY"}],
+    }
+
+
 def without_a_mount_namespace(config):
     linux = config["linux"]
     linux["namespaces"] = [{"type": kind} for kind in ("pid", "ipc", "uts", "network")]
@@ -79,6 +90,7 @@ VARIANTS = {
     "everything": (everything, {}),
     "no pivot": (None, {"no_pivot": True}),
     "terminal": (with_a_terminal, {}),
+    "agent": (with_an_agent, {}),
     "user namespace": (with_a_user_namespace, {}),
     "chroot": (without_a_mount_namespace, {}),
 }
@@ -144,12 +156,21 @@ def console():
         yield ours.fileno()
 
 
+@pytest.fixture
+def agent():
+    """A seccomp agent for the variant that has one."""
+    with Agent(AGENT):
+        yield
+    os.unlink(AGENT)
+
+
 def _is_end(ops, index):
     """Whether it is the first or the last of its kind: in one plan all are tried, in the others these."""
     same = [number for number, op in enumerate(ops) if op.name == ops[index].name]
     return index in (same[0], same[-1])
 
 
+@pytest.mark.usefixtures("agent")
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_fault_at_every_step(ocipy, bundle, test_name, name, console):
     variant = Variant(bundle, name)

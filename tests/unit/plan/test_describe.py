@@ -7,7 +7,7 @@ import pytest
 from ocipy.plan import describe
 from ocipy.plan.ops import INIT, KINDS, SetupOp
 
-SAMPLES = {"n": 1, "s": "/word", "l": ["a", "b"], "b": b"\x05\0\0\0\0\0\0\0"}
+SAMPLES = {"n": 1, "s": "/word", "l": ["a", "b"], "b": b"\x05\0\0\0\0\0\0\0", "-": "/kept"}
 SPECIAL = {
     "cgroup-create": {"paths": {"memory": "/m"}},
     "cgroup-write": {"path": "/m/memory.max", "value": "5"},

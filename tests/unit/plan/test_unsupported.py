@@ -9,8 +9,6 @@ from ocipy.errors import StepError
 from ocipy.plan.unsupported import refuse_unsupported
 from ocipy.spec.load import parse_config
 
-NOTIFY = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}]}
-ALLOW = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_ERRNO"}]}
 OFFSETS = {"boottime": {"secs": 1}}
 
 
@@ -100,13 +98,7 @@ def test_kernel_memory_is_counted_nowhere(name, unified):
         ("linux", "mountLabel", ""),
         ("linux", "timeOffsets", {}),
         ("linux", "netDevices", {}),
-        ("linux", "seccomp", ALLOW),
     ],
 )
 def test_none_is_not_refused(part, name, value, unified):
     refuse(part, name, value, unified)
-
-
-def test_the_seccomp_agent():
-    with pytest.raises(StepError, match="^linux.seccomp.listenerPath: not supported yet"):
-        refuse("linux", "seccomp", NOTIFY, unified=False)

@@ -74,7 +74,7 @@ def test_every_action_in_a_rule(decide, action):
     assert decide(seccomp, "read") == RET[default]
 
 
-@pytest.mark.parametrize("action", [action for action in RET if action not in (ALLOW, "SCMP_ACT_NOTIFY")])
+@pytest.mark.parametrize("action", [action for action in RET if action != ALLOW])
 def test_every_action_as_default(decide, action):
     seccomp = simple(ALLOW, action)
     assert decide(seccomp, "mkdir") == RET[ALLOW]
