@@ -48,7 +48,11 @@
   X(36, close_on_exec, "close-on-exec")            \
   X(37, wait_start, "wait-start")                  \
   X(38, exec, "exec")                              \
-  X(39, seccomp_notify, "seccomp-notify")
+  X(39, seccomp_notify, "seccomp-notify")          \
+  X(40, scheduler, "scheduler")                    \
+  X(41, io_priority, "io-priority")                \
+  X(42, memory_policy, "memory-policy")            \
+  X(43, personality, "personality")
 
 enum ocipy_op_code {
 #define X(code, cname, name) OP_##cname = code,

@@ -18,6 +18,7 @@ INIT_SOURCES = (
     "op_mount.c",
     "op_process.c",
     "op_root.c",
+    "op_schedule.c",
     "op_seccomp.c",
     "read.c",
     "report.c",

@@ -79,6 +79,7 @@ def _ops(
     # The limits are for the program, not for the work above; after a change of user, setting them takes privileges.
     yield from rlimits(user_process["rlimits"])
     set_groups = not host.rootless or bool(user_process["user"]["additionalGids"])
+    yield from process.traits(user_process, linux)
     yield from process.credentials(user_process, options.seccomp, options.preserve_fds, set_groups)
 
     yield SetupOp("created", "")

@@ -3,6 +3,7 @@
 from ocipy.capabilities import names
 from ocipy.plan.mount_options import PROPAGATION
 from ocipy.plan.ops import Plan, SetupOp
+from ocipy.plan.scheduling import DOMAINS, IO_CLASSES, MEMORY_FLAGS, MEMORY_MODES, POLICIES, SCHEDULER_FLAGS
 from ocipy.pointers import dotted
 
 TYPE_CHECKING = False
@@ -111,6 +112,29 @@ def _capabilities(values: "Values") -> str:
     return "capabilities: " + "; ".join(f"{name} {' '.join(names(mask)) or 'none'}" for name, mask in values.items())
 
 
+def _name(table: "dict[str, int]", value: int) -> str:
+    return next(name for name, number in table.items() if number == value)
+
+
+def _flags(table: "dict[str, int]", value: int) -> "list[str]":
+    return [name for name, bit in table.items() if value & bit]
+
+
+def _scheduler(values: "Values") -> str:
+    nice = (values["nice"] ^ 1 << 31) - (1 << 31)
+    numbers = {"nice": nice} | {name: values[name] for name in ("priority", "runtime", "deadline", "period")}
+    words = [f"{name} {number}" for name, number in numbers.items() if number]
+    words += _flags(SCHEDULER_FLAGS, values["flags"])
+    return f"be scheduled by {_name(POLICIES, values['policy'])}{_listed(*words)}"
+
+
+def _memory_policy(values: "Values") -> str:
+    mask = int.from_bytes(values["nodes"], "little")
+    nodes = [str(node) for node in range(mask.bit_length()) if mask >> node & 1]
+    words = [f"nodes {' '.join(nodes)}" if nodes else "", *_flags(MEMORY_FLAGS, values["mode"])]
+    return f"set the memory policy to {_name(MEMORY_MODES, values['mode'] & 0xFFF)}{_listed(*words)}"
+
+
 def _limit(value: int) -> str:
     return "unlimited" if value == 2**64 - 1 else str(value)
 
@@ -167,5 +191,9 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "find-program": lambda v: f"find {v['name']}{'' if '/' in v['name'] else ' in PATH ' + v['directories']}",
     "close-on-exec": lambda v: f"let no descriptor from {v['first']} on pass to the program",
     "wait-start": lambda v: "wait for start",
+    "scheduler": _scheduler,
+    "io-priority": lambda v: f"set the I/O priority to {_name(IO_CLASSES, v['class'])}, {v['priority']}",
+    "memory-policy": _memory_policy,
+    "personality": lambda v: f"take the personality {_name(DOMAINS, v['domain'])}",
     "exec": lambda v: f"execute {' '.join(v['args'])!r}",
 }

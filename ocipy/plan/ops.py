@@ -79,6 +79,10 @@ _INIT_KINDS = (
     (37, "wait-start", ""),
     (38, "exec", "args:l env:l"),
     (39, "seccomp-notify", "flags:n filter:b path:- metadata:-"),
+    (40, "scheduler", "policy:n flags:n nice:n priority:n runtime:n deadline:n period:n"),
+    (41, "io-priority", "class:n priority:n"),
+    (42, "memory-policy", "mode:n nodes:b"),
+    (43, "personality", "domain:n"),
 )
 
 KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}

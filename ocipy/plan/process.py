@@ -17,6 +17,14 @@ _DEFAULT_UMASK = 0o022
 _PATH_UNSET = "/bin:/usr/bin"  # execvp(3), whose semantics config.md asks for; confstr(3), _CS_PATH
 
 
+def traits(process: "dict[str, Any]", linux: "dict[str, Any]") -> "Iterator[SetupOp]":
+    """How it is run, where the config says so; before ``credentials``, for most of it takes capabilities."""
+    if "scheduler" in process or "ioPriority" in process or "memoryPolicy" in linux or "personality" in linux:
+        from ocipy.plan.scheduling import scheduling
+
+        yield from scheduling(process, linux)
+
+
 def credentials(
     process: "dict[str, Any]", seccomp: "Filter | None", preserve_fds: int, set_groups: bool
 ) -> "Iterator[SetupOp]":

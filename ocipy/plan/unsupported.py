@@ -7,8 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PROCESS = ("scheduler", "ioPriority", "execCPUAffinity", "apparmorProfile", "selinuxLabel")
-_LINUX = ("intelRdt", "memoryPolicy", "netDevices", "personality", "timeOffsets", "mountLabel")
+_PROCESS = ("apparmorProfile", "selinuxLabel")
+_LINUX = ("intelRdt", "netDevices", "timeOffsets", "mountLabel")
 # Of resources: what no cgroup takes any more, and what those of version 2 don't have.
 _NOWHERE = (("memory", "kernel"), ("memory", "kernelTCP"))
 _V1_ONLY = (

@@ -9,7 +9,7 @@ from ocipy.capabilities import to_mask
 from ocipy.errors import Fault
 from ocipy.pointers import escape
 from ocipy.spec import CAPABILITY_SETS, HOOKS
-from ocipy.spec.checks_linux import LINUX_CHECKS, LINUX_WARNINGS, list_fault
+from ocipy.spec.checks_linux import LINUX_CHECKS, LINUX_WARNINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,21 +150,33 @@ def check_scheduler(config: "dict[str, Any]") -> "Iterator[Fault]":
         return
     pointer, policy = "/process/scheduler", scheduler["policy"]
     nice, priority = scheduler.get("nice", 0), scheduler.get("priority", 0)
+    flags = scheduler.get("flags", ())
+    if policy == "SCHED_ISO":
+        yield Fault(f"{pointer}/policy", "no kernel implements SCHED_ISO (expected one such as SCHED_BATCH)")
     if not -20 <= nice <= 19:
         yield Fault(f"{pointer}/nice", f"expected a whole number from -20 to 19, got {nice}")
-    if policy in ("SCHED_FIFO", "SCHED_RR"):
+    if "SCHED_FLAG_KEEP_POLICY" in flags:
+        pass  # the policy the priority is for is the runtime's own
+    elif policy in ("SCHED_FIFO", "SCHED_RR"):
         if not 1 <= priority <= 99:
             yield Fault(f"{pointer}/priority", f"{policy} needs a priority from 1 to 99, not {priority}")
     elif priority:
         yield Fault(f"{pointer}/priority", f"only SCHED_FIFO and SCHED_RR have a priority, not {policy}")
-    runtime, deadline = scheduler.get("runtime", 0), scheduler.get("deadline", 0)
-    period = scheduler.get("period", 0)
-    if policy != "SCHED_DEADLINE":
-        for name, value in (("runtime", runtime), ("deadline", deadline), ("period", period)):
-            if value:
-                yield Fault(f"{pointer}/{name}", f"only SCHED_DEADLINE has a {name}, not {policy}")
-    elif not 0 < runtime <= deadline <= (period or deadline):
+    if policy == "SCHED_DEADLINE":
+        yield from _check_deadline(scheduler, config.get("hooks", {}))
+        return
+    for name in ("runtime", "deadline", "period"):
+        if scheduler.get(name):
+            yield Fault(f"{pointer}/{name}", f"only SCHED_DEADLINE has a {name}, not {policy}")
+
+
+def _check_deadline(scheduler: "dict[str, Any]", hooks: "dict[str, Any]") -> "Iterator[Fault]":
+    pointer = "/process/scheduler"
+    runtime, deadline, period = (scheduler.get(name, 0) for name in ("runtime", "deadline", "period"))
+    if not 0 < runtime <= deadline <= (period or deadline):
         yield Fault(pointer, "SCHED_DEADLINE needs a runtime, a deadline no shorter, and a period no shorter than that")
+    elif hooks.get("startContainer") and "SCHED_FLAG_RESET_ON_FORK" not in scheduler.get("flags", ()):
+        yield Fault(pointer, "startContainer hooks need SCHED_FLAG_RESET_ON_FORK: SCHED_DEADLINE allows no fork")
 
 
 def check_io_priority(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -174,9 +186,13 @@ def check_io_priority(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 
 def check_affinity(config: "dict[str, Any]") -> "Iterator[Fault]":
-    affinity = (config.get("process") or {}).get("execCPUAffinity", {})
+    affinity = (config.get("process") or {}).get("execCPUAffinity")
+    if not affinity:
+        return
+    from ocipy.spec.lists import MOST_CPUS, list_fault
+
     for name in ("initial", "final"):
-        if problem := list_fault(affinity.get(name, "")):
+        if problem := list_fault(affinity.get(name, ""), MOST_CPUS):
             yield Fault(f"/process/execCPUAffinity/{name}", problem)
 
 

@@ -215,6 +215,8 @@ def check_personality(config: "dict[str, Any]") -> "Iterator[Fault]":
     personality = config["linux"].get("personality")
     if personality is not None and "domain" not in personality:
         yield Fault("/linux/personality", 'the property "domain" is missing: expected "LINUX" or "LINUX32"')
+    if personality is not None and personality.get("flags"):
+        yield Fault("/linux/personality/flags", f"no flag is defined, {personality['flags'][0]!r} included")
 
 
 def check_memory_policy(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -222,28 +224,29 @@ def check_memory_policy(config: "dict[str, Any]") -> "Iterator[Fault]":
     policy = config["linux"].get("memoryPolicy")
     if policy is None:
         return
+    from ocipy.spec.lists import MOST_NODES, list_fault
+
     pointer, mode, nodes = "/linux/memoryPolicy", policy.get("mode", ""), policy.get("nodes", "")
     if not mode:
         yield Fault(pointer, 'the property "mode" is missing: expected one such as "MPOL_BIND"')
-    elif problem := list_fault(nodes):
+    elif problem := list_fault(nodes, MOST_NODES):
         yield Fault(f"{pointer}/nodes", problem)
     elif mode in ("MPOL_DEFAULT", "MPOL_LOCAL") and nodes.strip(" ,"):
         yield Fault(f"{pointer}/nodes", f"{mode} takes no nodes")
     elif mode not in ("MPOL_DEFAULT", "MPOL_LOCAL", "MPOL_PREFERRED") and not nodes.strip(" ,"):
         yield Fault(pointer, f'{mode} needs nodes, such as "0-1"')
+    yield from _check_memory_flags(mode, nodes, policy.get("flags", ()))
 
 
-def list_fault(text: str) -> str:
-    """What is wrong with a list of numbers and ranges such as ``0-3,7``, in words; "" if nothing is."""
-    for part in text.split(","):
-        ends = [end.strip() for end in part.split("-")]
-        if ends == [""]:
-            continue
-        if len(ends) > 2 or not all(end.isascii() and end.isdigit() for end in ends):
-            return f"expected a list such as 0-3,7, got {text!r}"
-        if int(ends[-1]) < int(ends[0]):
-            return f"the range {part.strip()} goes backwards"
-    return ""
+def _check_memory_flags(mode: str, nodes: str, flags: "list[str]") -> "Iterator[Fault]":
+    pointer = "/linux/memoryPolicy/flags"
+    about_nodes = [flag for flag in ("MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES") if flag in flags]
+    if len(about_nodes) > 1:
+        yield Fault(pointer, "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other")
+    elif about_nodes and mode in ("MPOL_LOCAL", "MPOL_PREFERRED") and not nodes.strip(" ,"):
+        yield Fault(pointer, f"{about_nodes[0]} is about nodes, and there are none")
+    if "MPOL_F_NUMA_BALANCING" in flags and mode not in ("MPOL_BIND", "MPOL_PREFERRED_MANY"):
+        yield Fault(pointer, f"MPOL_F_NUMA_BALANCING goes with MPOL_BIND or MPOL_PREFERRED_MANY, not with {mode}")
 
 
 def warn_paths(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -283,14 +286,9 @@ def warn_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
             yield Fault(f"{pointer}/rdma/{escape(name)}", "without hcaHandles and hcaObjects it has no effect")
 
 
-def warn_personality(config: "dict[str, Any]") -> "Iterator[Fault]":
-    if config["linux"].get("personality", {}).get("flags"):
-        yield Fault("/linux/personality/flags", "no flags are defined; they are ignored")
-
-
 LINUX_CHECKS: "tuple[Check, ...]" = (
     check_namespaces, check_needed_namespaces, check_id_mappings, check_mount_mappings, check_time_offsets,
     check_sysctls, check_devices, check_device_rules, check_resources, check_net_devices, check_intel_rdt,
     check_personality, check_memory_policy,
 )  # fmt: skip
-LINUX_WARNINGS: "tuple[Check, ...]" = (warn_paths, warn_unused_mappings, warn_resources, warn_personality)
+LINUX_WARNINGS: "tuple[Check, ...]" = (warn_paths, warn_unused_mappings, warn_resources)

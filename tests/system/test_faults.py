@@ -37,6 +37,10 @@ def everything(config):
     process["oomScoreAdj"] = 500
     process["noNewPrivileges"] = False
     process["cwd"] = "/tmp"
+    process["scheduler"] = {"policy": "SCHED_BATCH"}
+    process["ioPriority"] = {"class": "IOPRIO_CLASS_BE", "priority": 5}
+    linux["memoryPolicy"] = {"mode": "MPOL_DEFAULT"}
+    linux["personality"] = {"domain": "LINUX"}
     linux["namespaces"].append({"type": "cgroup"})
     linux["resources"]["pids"] = {"limit": 100}
     linux["sysctl"] = {"net.ipv4.ip_forward": "0"}

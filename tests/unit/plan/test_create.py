@@ -226,9 +226,7 @@ def test_systemd_is_refused(make_plan, bad):
     ("place", "name", "value"),
     [
         ("process", "apparmorProfile", "docker"),
-        ("process", "scheduler", {"policy": "SCHED_FIFO", "priority": 1}),
         ("linux", "intelRdt", {"closID": "x"}),
-        ("linux", "personality", {"domain": "LINUX"}),
         ("linux", "mountLabel", "label"),
     ],
 )

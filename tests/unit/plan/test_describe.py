@@ -18,6 +18,7 @@ SPECIAL = {
     "run-hook": {"hook": "prestart", "path": "/h"},
     "rlimit": {"name": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1},
     "created": {},
+    "personality": {"domain": 8},
     "device": {"path": "/dev/x", "mode": 0o020666, "major": 1, "minor": 3, "uid": 0, "gid": 0, "bind": 0},
 }
 
@@ -54,6 +55,16 @@ def test_every_step_has_a_sentence(name):
         ("rlimit", {"name": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1}, "set RLIMIT_CORE to 0, hard unlimited"),
         ("seccomp", {"filter": bytes(24)}, "load the seccomp filter (3 instructions)"),
         ("exec", {"args": ["a", "b c"]}, "execute 'a b c'"),
+        ("scheduler", {"policy": 3, "flags": 5, "nice": 2**32 - 7, "priority": 0, "runtime": 0, "deadline": 0,
+                       "period": 0},
+         "be scheduled by SCHED_BATCH (nice -7, SCHED_FLAG_RESET_ON_FORK, SCHED_FLAG_DL_OVERRUN)"),
+        ("scheduler", {"policy": 6, "flags": 0, "nice": 0, "priority": 0, "runtime": 1, "deadline": 2, "period": 3},
+         "be scheduled by SCHED_DEADLINE (runtime 1, deadline 2, period 3)"),
+        ("io-priority", {"class": 2, "priority": 4}, "set the I/O priority to IOPRIO_CLASS_BE, 4"),
+        ("memory-policy", {"mode": 2 | 1 << 15, "nodes": b"\5\0\0\0\0\0\0\0"},
+         "set the memory policy to MPOL_BIND (nodes 0 2, MPOL_F_STATIC_NODES)"),
+        ("memory-policy", {"mode": 4, "nodes": b""}, "set the memory policy to MPOL_LOCAL"),
+        ("personality", {"domain": 8}, "take the personality LINUX32"),
     ],
 )  # fmt: skip
 def test_sentences(name, values, text):

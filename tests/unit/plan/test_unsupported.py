@@ -24,15 +24,10 @@ def refuse(part, name, value, unified):
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [
-        ("process", "scheduler", {"policy": "SCHED_BATCH"}),
-        ("process", "ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 4}),
-        ("process", "execCPUAffinity", {"initial": "0"}),
         ("process", "apparmorProfile", "docker-default"),
         ("process", "selinuxLabel", "u:r:t:s0"),
         ("linux", "intelRdt", {"closID": "x"}),
-        ("linux", "memoryPolicy", {"mode": "MPOL_LOCAL"}),
         ("linux", "netDevices", {"eth0": {}}),
-        ("linux", "personality", {"domain": "LINUX32"}),
         ("linux", "timeOffsets", OFFSETS),
         ("linux", "mountLabel", "u:r:t:s0"),
         ("linux.resources", "blockIO", {"weight": 10}),

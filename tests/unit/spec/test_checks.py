@@ -25,6 +25,18 @@ def linux(*namespaces, **members):
     return {**MINIMAL, "linux": {"namespaces": [{"type": kind} for kind in namespaces], **members}}
 
 
+DEADLINE = {"runtime": 5, "deadline": 5}
+
+
+def with_start_hook(**scheduler):
+    return {**process(scheduler=scheduler), "hooks": {"startContainer": [{"path": "/a"}]}}
+
+
+def policy(mode, nodes, *flags):
+    """A config with that memory policy."""
+    return linux(memoryPolicy={"mode": mode, "nodes": nodes, "flags": [f"MPOL_F_{flag}" for flag in flags]})
+
+
 def mapping(container, host, size):
     return {"containerID": container, "hostID": host, "size": size}
 
@@ -91,6 +103,11 @@ CASES = [
     ),
     ("check_scheduler", process(scheduler={"policy": "SCHED_DEADLINE", "runtime": 5, "deadline": 5}), NOTHING),
     ("check_scheduler", process(scheduler={"policy": "SCHED_OTHER", "nice": -20, "priority": 0}), NOTHING),
+    ("check_scheduler", process(scheduler={"policy": "SCHED_ISO"}), ["/process/scheduler/policy"]),
+    ("check_scheduler", process(scheduler={"policy": "SCHED_FIFO", "flags": ["SCHED_FLAG_KEEP_POLICY"]}), NOTHING),
+    ("check_scheduler", with_start_hook(policy="SCHED_DEADLINE", **DEADLINE), ["/process/scheduler"]),
+    ("check_scheduler", with_start_hook(policy="SCHED_DEADLINE", **DEADLINE, flags=["SCHED_FLAG_RESET_ON_FORK"]),
+     NOTHING),
     ("check_io_priority", process(ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 8}),
      ["/process/ioPriority/priority"]),
     ("check_io_priority", process(ioPriority={"class": "IOPRIO_CLASS_BE", "priority": -1}),
@@ -98,6 +115,7 @@ CASES = [
     ("check_io_priority", process(ioPriority={"class": "IOPRIO_CLASS_IDLE"}), NOTHING),
     ("check_affinity", process(execCPUAffinity={"initial": "3-1"}), ["/process/execCPUAffinity/initial"]),
     ("check_affinity", process(execCPUAffinity={"final": "1-2-3"}), ["/process/execCPUAffinity/final"]),
+    ("check_affinity", process(execCPUAffinity={"final": "0-8192"}), ["/process/execCPUAffinity/final"]),
     ("check_affinity", process(execCPUAffinity={"final": "-1"}), ["/process/execCPUAffinity/final"]),
     ("check_affinity", process(execCPUAffinity={"initial": "", "final": " 0 - 3, 7,"}), NOTHING),
     ("check_hooks", {**MINIMAL, "hooks": {"poststop": [{"path": "/a"}, {"path": "a"}]}}, ["/hooks/poststop/1/path"]),
@@ -210,11 +228,21 @@ CASES = [
     ("check_intel_rdt", linux(intelRdt={"closID": "a"}), NOTHING),
     ("check_personality", linux(personality={}), ["/linux/personality"]),
     ("check_personality", linux(personality={"domain": "LINUX32"}), NOTHING),
+    ("check_personality", linux(personality={"domain": "LINUX", "flags": ["X"]}), ["/linux/personality/flags"]),
+    ("check_personality", linux(personality={"domain": "LINUX", "flags": []}), NOTHING),
     ("check_memory_policy", linux(memoryPolicy={}), ["/linux/memoryPolicy"]),
     ("check_memory_policy", linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "a"}), ["/linux/memoryPolicy/nodes"]),
     ("check_memory_policy", linux(memoryPolicy={"mode": "MPOL_BIND"}), ["/linux/memoryPolicy"]),
     ("check_memory_policy", linux(memoryPolicy={"mode": "MPOL_LOCAL", "nodes": "0"}), ["/linux/memoryPolicy/nodes"]),
     ("check_memory_policy", linux(memoryPolicy={"mode": "MPOL_PREFERRED"}), NOTHING),
+    ("check_memory_policy", policy("MPOL_BIND", "1024"), ["/linux/memoryPolicy/nodes"]),
+    ("check_memory_policy", policy("MPOL_BIND", "1023"), NOTHING),
+    ("check_memory_policy", policy("MPOL_BIND", "0", "STATIC_NODES", "RELATIVE_NODES"), ["/linux/memoryPolicy/flags"]),
+    ("check_memory_policy", policy("MPOL_PREFERRED", "", "STATIC_NODES"), ["/linux/memoryPolicy/flags"]),
+    ("check_memory_policy", policy("MPOL_LOCAL", "", "RELATIVE_NODES"), ["/linux/memoryPolicy/flags"]),
+    ("check_memory_policy", policy("MPOL_PREFERRED", "0", "STATIC_NODES"), NOTHING),
+    ("check_memory_policy", policy("MPOL_INTERLEAVE", "0", "NUMA_BALANCING"), ["/linux/memoryPolicy/flags"]),
+    ("check_memory_policy", policy("MPOL_BIND", "0", "NUMA_BALANCING", "STATIC_NODES"), NOTHING),
     ("check_memory_policy", linux(memoryPolicy={"mode": "MPOL_DEFAULT", "nodes": ""}), NOTHING),
     ("warn_version", {**MINIMAL, "ociVersion": "1.4.0"}, ["/ociVersion"]),
     ("warn_version", {**MINIMAL, "ociVersion": "1.3.9"}, NOTHING),
@@ -237,8 +265,6 @@ CASES = [
     ("warn_resources", linux(resources={"blockIO": {"weightDevice": [{"major": 1, "minor": 1}]}, "rdma": {"a/b": {}}}),
      ["/linux/resources/blockIO/weightDevice/0", "/linux/resources/rdma/a~1b"]),
     ("warn_resources", linux(resources={"rdma": {"a": {"hcaHandles": 0}}, "memory": {"swappiness": 100}}), NOTHING),
-    ("warn_personality", linux(personality={"domain": "LINUX", "flags": ["X"]}), ["/linux/personality/flags"]),
-    ("warn_personality", linux(personality={"domain": "LINUX", "flags": []}), NOTHING),
 ]  # fmt: skip
 
 NAMED = {check.__name__: check for check in (*checks.CHECKS, *checks.WARNINGS)}
