@@ -45,12 +45,10 @@ int op_user(struct init *init, struct reader *in) {
   uid_t uid = (uid_t)read_number(in);
   gid_t gid = (gid_t)read_number(in);
   struct bytes groups = read_bytes(in);
-  uint64_t set_groups = read_number(in);
   /* The capabilities to keep are chosen by the next op; without this, leaving uid 0 clears them all. */
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return failed(init, "prctl", "PR_SET_KEEPCAPS");
-  /* EPERM: the joined user namespace denies setgroups for good (user_namespaces(7)); nothing is lost if none are asked. */
-  if (set_groups && syscall(SYS_setgroups, groups.length / sizeof(uint32_t), groups.data) < 0 &&
-      (errno != EPERM || groups.length))
+  /* EPERM: the user namespace denies setgroups for good (user_namespaces(7)); nothing is lost if none are asked. */
+  if (syscall(SYS_setgroups, groups.length / sizeof(uint32_t), groups.data) < 0 && (errno != EPERM || groups.length))
     return failed(init, "setgroups", "");
   if (setresgid(gid, gid, gid) < 0) return failed(init, "setresgid", "");
   if (setresuid(uid, uid, uid) < 0) return failed(init, "setresuid", "");

@@ -61,6 +61,7 @@ def create(
     _check_terminal(plan.console, console, console_socket)
     _check_rootfs(config, options.bundle)
     _check_cgroups(plan.cgroup_paths)
+    _check_id_map(plan)
     state = _initial_state(config, host, plan, options)
     state_dir.create()
     run: Spawn | None = None
@@ -156,6 +157,14 @@ def _check_cgroups(paths: "dict[str, str]") -> None:
             raise StepError(
                 "linux.cgroupsPath", f"{path} is in use: processes in it: {count}", 0, hint, -1, "/linux/cgroupsPath"
             )
+
+
+def _check_id_map(plan: "Plan") -> None:
+    for op in plan.ops:
+        if op.name == "id-map" and op.values["helped"]:
+            from ocipy.id_map_helpers import refuse_missing
+
+            refuse_missing(op)
 
 
 def _initial_state(

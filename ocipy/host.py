@@ -83,8 +83,12 @@ def probe(rootless: "bool | None" = None) -> HostInfo:
             unified = unified or Hierarchy("", (), mount, relative)
         elif all(each.name != name for each in hierarchies):
             hierarchies.append(Hierarchy(name, controllers, mount, relative))
-    whole = _read("/proc/self/uid_map").split() == _WHOLE_RANGE
-    return HostInfo(posix.geteuid(), posix.getegid(), not whole, tuple(hierarchies), unified, rootless)
+    return HostInfo(posix.geteuid(), posix.getegid(), in_user_namespace(), tuple(hierarchies), unified, rootless)
+
+
+def in_user_namespace() -> bool:
+    """Whether we are in a user namespace that isn't the host's.  Raises OSError when /proc isn't mounted."""
+    return _read("/proc/self/uid_map").split() != _WHOLE_RANGE
 
 
 def _own_cgroups(text: str) -> "Iterable[tuple[str, str]]":

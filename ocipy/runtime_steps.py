@@ -4,7 +4,6 @@ import posix
 
 from ocipy import files, hooks
 from ocipy.cgroups import manager
-from ocipy.errors import SyscallError
 from ocipy.plan.ops import SetupOp
 
 TYPE_CHECKING = False
@@ -53,27 +52,16 @@ def _oom_score(spawn: "Spawn", op: SetupOp) -> None:
 
 
 def _id_map(spawn: "Spawn", op: SetupOp) -> None:
-    """Written by ourselves when we may, else by newuidmap and newgidmap, which subuid(5) and subgid(5) entitle."""
     if op.values["deny_setgroups"]:
         _write(f"/proc/{spawn.pid}/setgroups", "deny")
     for kind in ("gid", "uid"):
         ranges = op.values[kind]
-        single = len(ranges) == 1 and ranges[0][2] == 1
-        if posix.geteuid() == 0 or single:
-            _write(f"/proc/{spawn.pid}/{kind}_map", "".join(f"{a} {b} {size}\n" for a, b, size in ranges))
+        if kind in op.values["helped"]:
+            from ocipy import id_map_helpers
+
+            id_map_helpers.run(kind, spawn.pid, ranges)
         else:
-            _run_map_helper(f"new{kind}map", spawn.pid, ranges)
-
-
-def _run_map_helper(name: str, pid: int, ranges: "list[tuple[int, int, int]]") -> None:
-    path = next((f"{at}/{name}" for at in ("/usr/bin", "/bin", "/usr/local/bin") if files.exists(f"{at}/{name}")), "")
-    if not path:
-        raise SyscallError("run", 2, name, "apt install uidmap, or map a single id")
-    arguments = [name, str(pid), *(str(number) for each in ranges for number in each)]
-    helper = posix.posix_spawn(path, arguments, {})
-    status = posix.waitstatus_to_exitcode(posix.waitpid(helper, 0)[1])
-    if status:
-        raise SyscallError("run", 1, " ".join(arguments), "are the ids in /etc/subuid and /etc/subgid?")
+            _write(f"/proc/{spawn.pid}/{kind}_map", "".join(f"{a} {b} {size}\n" for a, b, size in ranges))
 
 
 def _run_hook(spawn: "Spawn", op: SetupOp) -> None:

@@ -24,17 +24,36 @@ _MOST_ID = 1024
 def default_root(uid: int) -> str:
     """Where containers are kept: /run/ocipy; for an ordinary user ocipy below XDG_RUNTIME_DIR, or /run/user/UID.
 
-    Raises UsageError when an ordinary user has neither: a directory any user could have made is no place for state.
+    As for runc, root of a user namespace is such a user, if it has that variable and isn't called root.  Raises
+    UsageError for a directory that other users could have made or may write to: that is no place for state.
     """
-    if uid == 0:
+    given = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape")
+    if uid == 0 and (not given or posix.environ.get(b"USER") == b"root" or not _in_user_namespace()):
         return "/run/ocipy"
-    directory = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape") or f"/run/user/{uid}"
-    try:
-        if posix.stat(directory).st_uid == uid:
-            return f"{directory}/ocipy"
-    except OSError:
-        pass
-    raise UsageError(f"{directory} is no directory of this user's: set XDG_RUNTIME_DIR, or give --root")
+    directory = given or f"/run/user/{uid}"
+    root = f"{directory}/ocipy"
+    for path in (directory, root):
+        try:
+            found = posix.stat(path)
+        except OSError:
+            if path == root:
+                break
+            raise UsageError(f"{directory} is no directory of this user's: {_ELSEWHERE}") from None
+        if found.st_uid != uid:
+            raise UsageError(f"{path} is no directory of this user's: {_ELSEWHERE}")
+        if found.st_mode & _OTHERS_WRITE:
+            raise UsageError(f"{path} may be written to by other users: chmod 700, or {_ELSEWHERE}")
+    return root
+
+
+_ELSEWHERE = "set XDG_RUNTIME_DIR, or give --root"
+_OTHERS_WRITE = 0o022
+
+
+def _in_user_namespace() -> bool:
+    from ocipy.host import in_user_namespace
+
+    return in_user_namespace()
 
 
 def check_id(container_id: str) -> None:
@@ -165,16 +184,19 @@ class StateDir:
             self.close()
 
 
-def _make_root(root: str) -> None:
-    """mkdir -p, 0700 for what is missing: the state names every path and command of every container."""
+def _make_root(root: str, mode: int = 0o1700) -> None:
+    """mkdir -p, 0700 for what is missing: the state names every path and command of every container.
+
+    By the sticky bit the XDG Base Directory Specification exempts a directory from being cleared away.
+    """
     try:
-        posix.mkdir(root, 0o700)
+        posix.mkdir(root, mode)
     except FileExistsError:
         return
     except FileNotFoundError:
-        _make_root(root.rpartition("/")[0])
+        _make_root(root.rpartition("/")[0], 0o700)
         try:
-            posix.mkdir(root, 0o700)
+            posix.mkdir(root, mode)
         except FileExistsError:
             return  # another command made it meanwhile
 

@@ -28,6 +28,10 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
     refuse_unsupported(config, host.cgroup_mode == "unified")
     if options.systemd_cgroup or is_systemd_path(config["linux"]["cgroupsPath"]):
         raise StepError("linux.cgroupsPath", "the systemd cgroup driver is not supported yet", 0, "", -1, "")
+    if host.uid:
+        from ocipy.plan.rootless import refuse
+
+        refuse(config, host)
     paths = container_paths(host, config["linux"]["cgroupsPath"], options.container_id)
     if host.rootless:
         paths = {}
@@ -53,7 +57,7 @@ def _ops(
         # Before the id maps let the process go on: ocipy-init isn't dumpable, and so its files are the host root's.
         yield SetupOp("oom-score", "/process/oomScoreAdj", value=user_process["oomScoreAdj"])
     if "user" in namespaces.new:
-        yield id_map(linux, host.rootless)
+        yield id_map(linux, host)
 
     yield SetupOp("session", "/process")
     if "cgroup" in namespaces.new:
@@ -78,9 +82,8 @@ def _ops(
         yield SetupOp("keyring", "", name=f"_ses.{options.container_id}")
     # The limits are for the program, not for the work above; after a change of user, setting them takes privileges.
     yield from rlimits(user_process["rlimits"])
-    set_groups = not host.rootless or bool(user_process["user"]["additionalGids"])
     yield from process.traits(user_process, linux)
-    yield from process.credentials(user_process, options.seccomp, options.preserve_fds, set_groups)
+    yield from process.credentials(user_process, options.seccomp, options.preserve_fds)
 
     yield SetupOp("created", "")
     yield SetupOp("wait-start", "")

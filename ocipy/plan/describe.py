@@ -89,7 +89,9 @@ def _id_map(values: "Values") -> str:
     maps = [
         ", ".join(f"{inside}→{outside}*{size}" for inside, outside, size in values[kind]) for kind in ("uid", "gid")
     ]
-    return f"map user ids {maps[0]}, group ids {maps[1]}" + (", deny setgroups" if values["deny_setgroups"] else "")
+    extra = ", deny setgroups" if values["deny_setgroups"] else ""
+    extra += "".join(f", by new{kind}map" for kind in values["helped"])
+    return f"map user ids {maps[0]}, group ids {maps[1]}{extra}"
 
 
 def _device(values: "Values") -> str:

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ocipy.host import HostInfo
+
 # linux/sched.h
 CLONE_FLAGS = {
     "mount": 0x00020000,
@@ -56,14 +58,20 @@ class Namespaces:
         )
 
 
-def id_map(linux: "dict[str, Any]", rootless: bool) -> SetupOp:
+def id_map(linux: "dict[str, Any]", host: "HostInfo") -> SetupOp:
     """The step that gives a new user namespace its ids.
 
-    An unprivileged process may map groups only after giving up setgroups(2) (user_namespaces(7)).
+    An ordinary user may map its own id alone, and its own group only after setgroups(2) is given up for good
+    (user_namespaces(7)); all else takes the help of newuidmap(1) and newgidmap(1) (``helped``: "gid", "uid").
     """
     uid, gid = (
         [(entry["containerID"], entry["hostID"], entry["size"]) for entry in linux[name]]
         for name in ("uidMappings", "gidMappings")
     )
-    deny = rootless and len(gid) == 1 and gid[0][2] == 1
-    return SetupOp("id-map", "/linux/uidMappings", uid=uid, gid=gid, deny_setgroups=deny)
+    helped = [
+        kind
+        for kind, ranges, own in (("gid", gid, host.gid), ("uid", uid, host.uid))
+        if host.uid and [entry[1:] for entry in ranges] != [(own, 1)]
+    ]
+    deny = host.uid != 0 and "gid" not in helped
+    return SetupOp("id-map", "/linux/uidMappings", uid=uid, gid=gid, deny_setgroups=deny, helped=helped)

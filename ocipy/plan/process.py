@@ -25,9 +25,7 @@ def traits(process: "dict[str, Any]", linux: "dict[str, Any]") -> "Iterator[Setu
         yield from scheduling(process, linux)
 
 
-def credentials(
-    process: "dict[str, Any]", seccomp: "Filter | None", preserve_fds: int, set_groups: bool
-) -> "Iterator[SetupOp]":
+def credentials(process: "dict[str, Any]", seccomp: "Filter | None", preserve_fds: int) -> "Iterator[SetupOp]":
     """Who the process is and what it may do; ends with the program found, as that user sees it.
 
     Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so it comes before capabilities are dropped; with it,
@@ -45,7 +43,7 @@ def credentials(
     yield SetupOp("umask", "/process/user/umask", mask=user.get("umask", _DEFAULT_UMASK))
     yield SetupOp("cwd", "/process/cwd", path=process["cwd"], last=0)
     groups = b"".join(pack("<I", gid) for gid in user["additionalGids"])
-    yield SetupOp("user", "/process/user", uid=user["uid"], gid=user["gid"], groups=groups, set_groups=int(set_groups))
+    yield SetupOp("user", "/process/user", uid=user["uid"], gid=user["gid"], groups=groups)
     del masks["bounding"]
     yield SetupOp("capabilities", "/process/capabilities", **masks)
     yield SetupOp("cwd", "/process/cwd", path=process["cwd"], last=1)

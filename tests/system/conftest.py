@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ocipy.bundle.builder import make_bundle
+from tests.system.rootless import SUBORDINATE, User, add_subordinate_user, remove_subordinate_user
 from tests.system.runtime import (
     RUNTIME,
     Bundles,
@@ -90,6 +91,37 @@ def ocipy(tmp_path, busybox_rootfs, test_name, subreaper):
     left += _end_processes(before)
     left += _remove_cgroups(test_name)
     assert not left, "left behind: " + "; ".join(left)
+
+
+@pytest.fixture
+def as_user(tmp_path, busybox_rootfs, ocipy):
+    """An ordinary user, who runs the command: ``as_user("state", id)``; see ``rootless.User``."""
+    user = User(ocipy, tmp_path / "home", busybox_rootfs)
+    yield user
+    _leave(user)
+
+
+@pytest.fixture(scope="session")
+def subordinate_ranges():
+    """The first of 65536 uids and of as many gids that belong to the user ``subordinate_user`` is."""
+    yield add_subordinate_user()
+    remove_subordinate_user()
+
+
+@pytest.fixture
+def subordinate_user(tmp_path, busybox_rootfs, ocipy, subordinate_ranges):
+    """As ``as_user``, a user with lines in subuid(5) and subgid(5): ``first_uid``, ``first_gid``."""
+    user = User(ocipy, tmp_path / "subordinate", busybox_rootfs, SUBORDINATE)
+    user.first_uid, user.first_gid = subordinate_ranges
+    yield user
+    _leave(user)
+
+
+def _leave(user):
+    for container in user.left():
+        user("delete", "--force", container, status=0)
+    children()
+    assert user.left() == [], "left behind: state directories"
 
 
 def _end_processes(before):

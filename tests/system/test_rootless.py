@@ -1,165 +1,224 @@
-"""Containers of users without privileges."""
+"""The life of an ordinary user's container: from create to delete, hooks, terminals, in the foreground and detached."""
 
 import json
 import os
-import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.system.looking import (
-    mount_table,
-    read_config,
-    write_config,
-)
-from tests.system.runtime import RUNTIME
+from tests.system.looking import mount_table, namespace_of, read_config, write_config
+from tests.system.rootless import NOBODY
+from tests.system.runtime import RUNTIME, change_at, until, wait_ended
+from tests.system.test_terminal import receive
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.rootless]
 
-NOBODY = 65534
-
-
-@pytest.fixture
-def as_user(tmp_path, busybox_rootfs, ocipy):
-    """Runs ocipy as user 65534, with a runtime directory of its own; its bundle is made with ``spec --rootless``."""
-    home = tmp_path / "user"
-    home.mkdir()
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.name.startswith(("pytest-", "test_")):
-            directory.chmod(0o755)
-    os.chown(home, NOBODY, NOBODY)
-
-    def run(*argv, uid=NOBODY, **keywords):
-        command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", RUNTIME, *map(str, argv)]
-        environment = {"XDG_RUNTIME_DIR": str(home), "PATH": os.environ["PATH"]}
-        return ocipy.execute(*command, env=environment, cwd=home, **keywords)
-
-    run.home = home
-    run.rootfs = busybox_rootfs
-    return run
+FOREVER = ("sleep", "1000")
+OWN_NAMESPACES = ("ipc", "mount", "pid", "user", "uts")
 
 
-def rootless_bundle(as_user, *args, change=None):
-    path = as_user.home / "bundle"
-    path.mkdir()
-    os.chown(path, NOBODY, NOBODY)
-    made = as_user("spec", "--rootless", "--bundle", path)
-    assert made.returncode == 0, made.stderr
-    config = read_config(path)
-    config["process"].update(args=list(args), terminal=False)
-    config["root"]["path"] = str(as_user.rootfs)
-    config["process"]["capabilities"]["ambient"] = []
-    if change:
-        change(config)
-    write_config(path, config)
-    return path
+def hook(script):
+    return [{"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}]
 
 
-@pytest.mark.rootless
-def test_a_container_of_an_ordinary_user(ocipy, as_user):
+def test_a_container(as_user):
     script = "id -u; id -g; cat /proc/self/uid_map /proc/self/setgroups; echo $$; hostname; cat /proc/self/mountinfo"
-    path = rootless_bundle(as_user, "sh", "-c", script)
-    done = as_user("run", "--bundle", path, "c1")
-    assert (done.returncode, done.stderr) == (0, "")
-    uid, gid, *mapping, setgroups, pid, host = done.stdout.split()[:8]
+    said = as_user.inside(script)
+    uid, gid, *mapping, setgroups, pid, host = said.split()[:8]
     assert (uid, gid, mapping, setgroups, pid, host) == ("0", "0", ["0", str(NOBODY), "1"], "deny", "1", "runc")
-    table = mount_table("\n".join(done.stdout.splitlines()[6:]))
-    assert table["/proc"].kind == "proc"
-    assert table["/sys"].kind == "sysfs"
+    table = mount_table("\n".join(said.splitlines()[6:]))
+    assert {name: table[name].kind for name in ("/proc", "/sys", "/dev/pts", "/dev/shm", "/dev/mqueue")} == {
+        "/proc": "proc", "/sys": "sysfs", "/dev/pts": "devpts", "/dev/shm": "tmpfs", "/dev/mqueue": "mqueue",
+    }  # fmt: skip
     assert "ro" in table["/sys"].options
-    assert os.listdir(as_user.home / "ocipy") == []
+    assert "ro" in table["/"].options
 
 
-@pytest.mark.rootless
-def test_the_life_of_an_ordinary_user_s_container(ocipy, as_user):
-    path = rootless_bundle(as_user, "sleep", "1000")
-    assert as_user("create", "--bundle", path, "c1").returncode == 0
-    state = json.loads(as_user("state", "c1").stdout)
-    assert (state["status"], state["owner"]) == ("created", "nobody")
-    assert as_user("start", "c1").returncode == 0
+def test_every_command(as_user):
+    path = as_user.bundle(*FOREVER)
+    as_user("create", "--bundle", path, "--pid-file", as_user.home / "pid", "c1", status=0)
+    state = as_user.state("c1")
+    assert (state["status"], state["owner"], state["bundle"]) == ("created", "nobody", str(path))
+    assert (as_user.home / "pid").read_text() == str(state["pid"])
+    as_user("start", "c1", status=0)
     assert Path(f"/proc/{state['pid']}/comm").read_text() == "sleep\n"
     assert Path(f"/proc/{state['pid']}").stat().st_uid == NOBODY
-    assert as_user("kill", "c1", "KILL").returncode == 0
-    deleted = as_user("delete", "--force", "c1")
-    assert (deleted.returncode, deleted.stderr) == (0, "")
-    assert not (as_user.home / "ocipy/c1").exists()
+    for kind in OWN_NAMESPACES:
+        assert namespace_of(state["pid"], kind) != namespace_of("self", kind)
+    assert as_user.state("c1")["status"] == "running"
+    (listed,) = json.loads(as_user("list", "--format", "json", status=0).stdout)
+    assert (listed["id"], listed["pid"], listed["owner"]) == ("c1", state["pid"], "nobody")
+    assert (
+        as_user("delete", "c1", status=1).stderr == "ocipy: cannot delete container c1 that is not stopped: running\n"
+    )
+    as_user("kill", "c1", "KILL", status=0)
+    as_user.wait_stopped("c1")
+    assert as_user("delete", "c1", status=0).stderr == ""
+    assert as_user.left() == []
 
 
-@pytest.mark.rootless
-def test_a_rootless_bundle_of_ocipy_bundle(ocipy, as_user):
-    made = as_user("bundle", "b", "--busybox", "--rootless", "--", "sh", "-c", "id -u; touch /tmp/x && ls -ln /tmp/x")
-    assert made.returncode == 0, made.stderr
-    done = as_user("run", "--bundle", "b", "c1")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split()[0] == "0"
-    found = (as_user.home / "b/rootfs/tmp/x").stat()
-    assert found.st_uid == NOBODY
-    shutil.rmtree(as_user.home / "b")
+def test_detached_and_deleted_by_force(as_user):
+    as_user("run", "-d", "--bundle", as_user.bundle(*FOREVER), "c1", status=0)
+    pid = as_user.state("c1")["pid"]
+    as_user("delete", "--force", "c1", status=0)
+    wait_ended(pid)
 
 
-@pytest.mark.rootless
-def test_oom_score_and_limits_of_an_ordinary_user_s_container(ocipy, as_user):
+def test_a_created_container_is_deleted(as_user):
+    as_user("create", "--bundle", as_user.bundle(*FOREVER), "c1", status=0)
+    as_user("delete", "c1", status=0)
+
+
+def test_standard_streams_and_exit_status(as_user):
+    hello = as_user.home / "hello"
+    hello.write_text("hello\n")
+    path = as_user.bundle("sh", "-c", "cat; echo error >&2; exit 7")
+    with hello.open() as stdin:
+        done = as_user("run", "--bundle", path, "c1", stdin=stdin)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "hello\n", "error\n")
+
+
+def test_a_signal_to_init(as_user):
+    path = as_user.bundle("sh", "-c", "trap 'echo caught; exit 3' USR1; echo ready; while :; do sleep 0.01; done")
+    done = as_user("run", "-d", "--bundle", path, "c1", status=0)
+    until(lambda: done.output.read_text() == "ready\n")
+    as_user("kill", "c1", "USR1", status=0)
+    as_user.wait_stopped("c1")
+    assert done.output.read_text() == "ready\ncaught\n"
+
+
+def test_two_at_once_and_an_id_in_use(as_user):
+    path = as_user.bundle(*FOREVER)
+    for name in ("c1", "c2"):
+        as_user("run", "-d", "--bundle", path, name, status=0)
+    assert as_user("list", "-q", status=0).stdout.split() == ["c1", "c2"]
+    done = as_user("create", "--bundle", path, "c1", status=1)
+    assert done.stderr == "ocipy: container with id exists already: c1\n"
+
+
+def test_another_user_sees_nothing(as_user):
+    """Not even the ids: the root directory is the user's alone."""
+    as_user("create", "--bundle", as_user.bundle(*FOREVER), "c1", status=0)
+    as_user.uid = NOBODY - 1
+    done = as_user("--root", as_user.root, "state", "c1", status=1, cwd="/")
+    assert done.stderr.startswith("ocipy: ")
+    assert "c1" not in as_user("--root", as_user.root, "list", cwd="/").stdout
+    as_user.uid = NOBODY
+
+
+def test_hooks(as_user):
+    """Those of the runtime run as the user, those of the container as its root; all have the state on stdin."""
+    notes = as_user.home / "notes"
+    as_user.execute("mkdir", notes, status=0)
+
     def change(config):
-        config["process"].update(oomScoreAdj=500, rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}])
+        script = "cat >> {0}/states; echo >> {0}/states; echo {1} $(id -u) >> {0}/log"
+        config["hooks"] = {
+            kind: hook(script.format(notes, kind))
+            for kind in ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+        }
+        config["mounts"].append({"destination": str(notes), "source": str(notes), "options": ["bind"]})
 
-    path = rootless_bundle(as_user, "sh", "-c", "cat /proc/self/oom_score_adj; ulimit -n; ulimit -Hn", change=change)
-    done = as_user("run", "--bundle", path, "c1")
-    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", ["500", "100", "200"])
-
-
-@pytest.mark.rootless
-def test_what_an_ordinary_user_may_not(ocipy, as_user):
-    """Each is one clear line."""
-
-    def groups(config):
-        config["process"]["user"]["additionalGids"] = [0]
-
-    def ranges(config):
-        for name in ("uidMappings", "gidMappings"):
-            config["linux"][name] = [{"containerID": 0, "hostID": 1, "size": 10}]
-
-    for change, words in ((groups, "setgroups"), (ranges, "newgidmap")):
-        done = as_user("run", "--bundle", rootless_bundle(as_user, "true", change=change), "c1")
-        assert done.returncode == 1
-        assert words in done.stderr, done.stderr
-        assert done.stderr.splitlines()[-1].startswith("ocipy: ")
-        assert os.listdir(as_user.home / "ocipy") == []
-        shutil.rmtree(as_user.home / "bundle")
+    path = as_user.bundle(change=change, own_rootfs=True)
+    as_user("run", "--bundle", path, "c1", status=0)
+    assert [line.split() for line in (notes / "log").read_text().splitlines()] == [
+        ["prestart", str(NOBODY)], ["createRuntime", str(NOBODY)], ["createContainer", "0"], ["startContainer", "0"],
+        ["poststart", str(NOBODY)], ["poststop", str(NOBODY)],
+    ]  # fmt: skip
+    states = [json.loads(line) for line in (notes / "states").read_text().splitlines()]
+    assert {state["id"] for state in states} == {"c1"}
+    assert (notes / "log").stat().st_uid == NOBODY
 
 
-@pytest.mark.rootless
-def test_a_range_of_subordinate_ids(ocipy, as_user):
-    """With lines in subuid(5) and subgid(5), newuidmap(1) and newgidmap(1) map ranges."""
-    name = "ocipy-test-user"
-    if subprocess.run(["getent", "passwd", name], check=False, capture_output=True).returncode:
-        subprocess.run(["useradd", "--no-create-home", "--uid", "54321", name], check=True)
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer", "poststart"])
+def test_a_failing_hook(as_user, kind):
+    path = as_user.bundle(*FOREVER, change=lambda config: config.update(hooks={kind: hook("exit 4")}))
+    done = as_user("run", "-d", "--bundle", path, "c1", status=1)
+    assert done.stderr.startswith(f"ocipy: error running {kind} hook #0")
+    assert as_user.left() == []
+
+
+def test_a_terminal_over_a_console_socket(as_user):
+    """It is the container's own, of its devpts, and the user's on the host."""
+    path = as_user.bundle("sh", "-c", "tty; stat -c %u /dev/console; read line; echo got $line",
+                          change=change_at("process", "terminal", value=True))  # fmt: skip
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        name = as_user.home / "console.sock"
+        listener.bind(str(name))
+        listener.listen(1)
+        os.chown(name, NOBODY, NOBODY)
+        as_user("run", "-d", "--bundle", path, "--console-socket", name, "c1", status=0)
+        master, _ = receive(listener)
     try:
-        os.chown(as_user.home, 54321, 54321)
-        for file in ("/etc/subuid", "/etc/subgid"):
-            text = Path(file).read_text()
-            if f"{name}:" not in text:
-                with open(file, "a") as append:
-                    append.write(f"{name}:700000:65536\n")
-        path = as_user.home / "bundle"
-        path.mkdir()
-        os.chown(path, 54321, 54321)
-        assert as_user("spec", "--rootless", "--bundle", path, uid=54321).returncode == 0
-        config = read_config(path)
-        first = next(line for line in Path("/etc/subuid").read_text().splitlines() if line.startswith(f"{name}:"))
-        low = int(first.split(":")[1])
-        config["process"].update(args=["sh", "-c", "id -u; cat /proc/self/uid_map"], terminal=False)
-        config["process"]["capabilities"]["ambient"] = []
-        config["process"]["user"] = {"uid": 33, "gid": 33, "additionalGids": [7]}
-        config["root"]["path"] = str(as_user.rootfs)
-        for kind in ("uidMappings", "gidMappings"):
-            config["linux"][kind] = [
-                {"containerID": 0, "hostID": 54321, "size": 1},
-                {"containerID": 1, "hostID": low, "size": 65535},
-            ]
-        write_config(path, config)
-        done = as_user("run", "--bundle", path, "c1", uid=54321)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.split() == ["33", "0", "54321", "1", "1", str(low), "65535"]
+        os.write(master, b"x y\n")
+        output = b""
+        while b"got x y" not in output:
+            output += os.read(master, 4096)
     finally:
-        subprocess.run(["userdel", name], check=False, capture_output=True)
+        os.close(master)
+    assert {b"/dev/pts/0", b"0"} <= set(output.split())
+
+
+def test_a_terminal_in_the_foreground(as_user):
+    """``script`` gives the command a terminal; the default config of ``spec --rootless`` asks for one."""
+    path = as_user.bundle("sh", "-c", "tty; test -t 0 && test -t 1 && echo both",
+                          change=change_at("process", "terminal", value=True))  # fmt: skip
+    done = as_user.execute("script", "-qec", f"{RUNTIME} run --bundle {path} c1", "/dev/null", status=0)
+    assert "/dev/pts/0\nboth\n" in done.stdout
+
+
+def test_a_signal_to_the_foreground(as_user):
+    """It goes on to the program, whose exit status is the command's."""
+    path = as_user.bundle("sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done")
+    with as_user.start("run", "--bundle", path, "c1", stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait() == 5
+    assert as_user.left() == []
+
+
+def test_a_failure_leaves_nothing(as_user):
+    """After the namespaces and mounts were made."""
+    path = as_user.bundle("no-such-program")
+    assert as_user.fails("run", "--bundle", path, "c1") == "exec no-such-program: executable file not found in $PATH"
+
+
+def test_a_rootless_bundle_of_ocipy_bundle(as_user):
+    as_user(
+        "bundle", "b", "--busybox", "--rootless", "--", "sh", "-c", "id -u; touch /tmp/x && ls -ln /tmp/x", status=0
+    )
+    done = as_user("run", "--bundle", "b", "c1", status=0)
+    assert (done.stdout.split()[0], done.stderr) == ("0", "")
+    assert (as_user.home / "b/rootfs/tmp/x").stat().st_uid == NOBODY
+
+
+def test_what_spec_writes_runs(as_user):
+    """Only the arguments are another's; and the terminal, which a test has none of."""
+    path = as_user.bundle("id", "-u", own_rootfs=True)
+    (path / "config.json").unlink()
+    as_user("spec", "--rootless", "--bundle", path, status=0)
+    config = read_config(path)
+    assert config["linux"]["uidMappings"] == [{"containerID": 0, "hostID": NOBODY, "size": 1}]
+    config["process"].update(args=["id", "-u"], terminal=False)
+    write_config(path, config)
+    assert as_user("validate", "--bundle", path, status=0).stdout.startswith(f"{path}/config.json: ok\n")
+    assert as_user("run", "--bundle", path, "c1", status=0).stdout == "0\n"
+
+
+def test_a_bundle_in_a_directory_of_the_user_alone(as_user):
+    """The home directory is 0700: the container's root is its owner."""
+    assert as_user.home.stat().st_mode & 0o777 == 0o700
+    path = as_user.bundle("cat", "/etc/passwd", own_rootfs=True)
+    assert as_user("run", "--bundle", path, "c1", status=0).stdout
+
+
+def test_a_crash_of_the_runtime_takes_the_container_along(as_user):
+    """What it had made so far is removed by ``delete --force``."""
+    path = as_user.bundle(change=lambda config: config.update(hooks={"createRuntime": hook("sleep 1000")}))
+    with as_user.start("run", "--bundle", path, "c1") as process:
+        until((as_user.root / "c1/init.sock").exists)
+        process.kill()
+    as_user("delete", "--force", "c1", status=0)
+    assert as_user.left() == []

@@ -18,7 +18,7 @@ FLOORS = (
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2"),
     ("ocipy.plan.",),
     ("ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
-     "ocipy.init_process", "ocipy.init_program", "ocipy.runtime_steps", "ocipy.spawn"),
+     "ocipy.init_process", "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn"),
     ("ocipy.creation", "ocipy.destruction", "ocipy.release"),
     ("ocipy.container",),
     ("ocipy.foreground", "ocipy.bundle."),

@@ -81,7 +81,8 @@ CASES = [
     ),
     (
         SetupOp("keyring", "", name="_ses.x"), errno.EDQUOT, "keyctl",  # no part of config.json asks for it
-        "keyring (_ses.x): keyctl: EDQUOT: disk quota exceeded", "",
+        "keyring (_ses.x): keyctl: EDQUOT: disk quota exceeded",
+        "this user has no room for another key (sysctl kernel.keys.*): --no-new-keyring",
     ),
     (
         SetupOp("loopback", "/linux/namespaces/1"), errno.EPERM, "ioctl",

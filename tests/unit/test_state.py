@@ -67,7 +67,7 @@ def test_root_directory_is_made_with_its_parents(root):
     directory = StateDir(f"{root}/a/b/c", "box")
     directory.make_root()
     directory.make_root()
-    assert {stat.S_IMODE(os.stat(f"{root}/{path}").st_mode) for path in ("a", "a/b", "a/b/c")} == {0o700}
+    assert [stat.S_IMODE(os.stat(f"{root}/{path}").st_mode) for path in ("a", "a/b", "a/b/c")] == [0o700, 0o700, 0o1700]
 
 
 def test_root_directory_below_a_file(root):
@@ -227,30 +227,72 @@ def test_ids_of_a_root_directory(root):
     assert list_ids(f"{root}/missing") == []
 
 
-def test_default_root_of_root(monkeypatch, root):
-    monkeypatch.setitem(state.posix.environ, b"XDG_RUNTIME_DIR", os.fsencode(root))
+@pytest.fixture
+def surroundings(monkeypatch, root):
+    """``surroundings(directory=root, user=None, namespace=False, modes={})``: what the default root depends on."""
+
+    def set_(directory=root, user=None, namespace=False, owner=1000, modes=None):
+        for name, value in ((b"XDG_RUNTIME_DIR", directory), (b"USER", user)):
+            if value is None:
+                monkeypatch.delitem(state.posix.environ, name, raising=False)
+            else:
+                monkeypatch.setitem(state.posix.environ, name, os.fsencode(value))
+
+        def stat_(path):
+            if modes and path in modes:
+                return os.stat_result((modes[path], 0, 0, 0, owner, 0, 0, 0, 0, 0))
+            raise FileNotFoundError(2, "", path)
+
+        monkeypatch.setattr("posix.stat", stat_)
+        monkeypatch.setattr("ocipy.host.in_user_namespace", lambda: namespace)
+
+    return set_
+
+
+@pytest.mark.parametrize(
+    ("directory", "user", "namespace"),
+    [("/d", None, False), (None, None, True), ("", "me", True), ("/d", "root", True)],
+)
+def test_default_root_of_root(surroundings, directory, user, namespace):
+    """runc's rule: the variable may be left over from the user that root once was."""
+    surroundings(directory, user, namespace)
     assert default_root(0) == "/run/ocipy"
 
 
-def test_default_root_of_an_ordinary_user(monkeypatch, root):
-    """The directory has to be the user's own: in one that others could have made, state can't be trusted."""
-    uid = os.geteuid() + 1
-    monkeypatch.setitem(state.posix.environ, b"XDG_RUNTIME_DIR", root.encode())
-    with pytest.raises(UsageError, match=f"^{root} is no directory of this user's: set XDG_RUNTIME_DIR, or give"):
-        default_root(uid)
-    monkeypatch.setitem(state.posix.environ, b"XDG_RUNTIME_DIR", b"/missing")
-    with pytest.raises(UsageError, match="^/missing is no directory"):
-        default_root(uid)
-    monkeypatch.delitem(state.posix.environ, b"XDG_RUNTIME_DIR")
-    with pytest.raises(UsageError, match="^/run/user/99999999 is no directory"):
-        default_root(99999999)
+@pytest.mark.parametrize("user", ["me", None])
+def test_default_root_of_root_of_a_user_namespace(surroundings, user):
+    surroundings("/d", user, namespace=True, owner=0, modes={"/d": 0o700})
+    assert default_root(0) == "/d/ocipy"
 
 
-def test_default_root_where_the_directory_is_the_user_s(monkeypatch, root):
-    root += "/\udcff"
-    monkeypatch.setitem(state.posix.environ, b"XDG_RUNTIME_DIR", os.fsencode(root))
-    monkeypatch.setattr("posix.stat", lambda path: os.stat_result((0, 0, 0, 0, 1000, 0, 0, 0, 0, 0)))
-    assert default_root(1000) == f"{root}/ocipy"
+@pytest.mark.parametrize(
+    ("directory", "modes", "message"),
+    [
+        ("/d", {}, "^/d is no directory of this user's: set XDG_RUNTIME_DIR, or give --root$"),
+        (None, {}, "^/run/user/1000 is no directory of this user's"),
+        ("/d", {"/d": 0o720}, "^/d may be written to by other users: chmod 700, or set XDG"),
+        ("/d", {"/d": 0o700, "/d/ocipy": 0o702}, "^/d/ocipy may be written to by other users"),
+    ],
+)
+def test_default_root_that_is_not_the_user_s_alone(surroundings, directory, modes, message):
+    """In a directory that others could have made, or may write to, state can't be trusted."""
+    surroundings(directory, modes=modes)
+    with pytest.raises(UsageError, match=message):
+        default_root(1000)
+
+
+def test_default_root_of_another_user_s_directory(surroundings):
+    surroundings("/d", owner=1001, modes={"/d": 0o700})
+    with pytest.raises(UsageError, match="^/d is no directory of this user's"):
+        default_root(1000)
+
+
+@pytest.mark.parametrize("directory", ["/d", None, "/\udcff"])
+def test_default_root_of_an_ordinary_user(surroundings, directory):
+    place = directory or "/run/user/1000"
+    for modes in ({place: 0o755}, {place: 0o700, f"{place}/ocipy": 0o1700}):
+        surroundings(directory, modes=modes)
+        assert default_root(1000) == f"{place}/ocipy"
 
 
 def test_timestamp_is_go_s():

@@ -146,7 +146,7 @@ def step(steps, name):
 )
 def test_home(environment, looked_up, passed):
     described = a_process(env=environment)
-    found = list(process.credentials(described, None, 0, True))
+    found = list(process.credentials(described, None, 0))
     assert ("home" in [op.name for op in found]) is looked_up
     assert step(process.program(described, None), "exec")["env"] == passed
 
@@ -156,15 +156,15 @@ def test_home(environment, looked_up, passed):
     [(["PATH=/a", "PATH=/b"], "/b"), (["PATH="], ""), (["NOPATH=/x"], "/bin:/usr/bin")],
 )
 def test_where_programs_are_looked_for(environment, directories):
-    found = process.credentials(a_process(env=environment), None, 0, True)
+    found = process.credentials(a_process(env=environment), None, 0)
     assert step(found, "find-program") == {"name": "sh", "directories": directories}
 
 
 def test_users_and_descriptors():
     user = {"uid": 4, "gid": 5, "additionalGids": [6, 4000000000], "umask": 0}
-    found = list(process.credentials(a_process(user=user), None, 2, True))
+    found = list(process.credentials(a_process(user=user), None, 2))
     groups = b"\x06\0\0\0" + (4000000000).to_bytes(4, "little")
-    assert step(found, "user") == {"uid": 4, "gid": 5, "groups": groups, "set_groups": 1}
+    assert step(found, "user") == {"uid": 4, "gid": 5, "groups": groups}
     assert step(found, "umask") == {"mask": 0}
     assert step(found, "stdio-owner") == {"uid": 4}
     assert step(found, "close-on-exec") == {"first": 5}
@@ -176,7 +176,7 @@ def test_the_umask_is_022_unless_said(make_plan, only):
 
 def test_capability_masks():
     sets = a_process()["capabilities"] | {"bounding": ["CAP_CHOWN", "CAP_KILL"], "effective": ["CAP_KILL"]}
-    found = list(process.credentials(a_process(capabilities=sets), None, 0, True))
+    found = list(process.credentials(a_process(capabilities=sets), None, 0))
     assert step(found, "bounding-set") == {"keep": 1 << 0 | 1 << 5}
     assert step(found, "capabilities") == {"effective": 1 << 5, "permitted": 0, "inheritable": 0, "ambient": 0}
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ocipy.host import HostInfo
 from ocipy.plan import hooks, rootfs
 from ocipy.plan.devices import devices
 from ocipy.plan.mounts import MountContext
@@ -55,12 +56,31 @@ def test_clone_flags():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("size", "rootless", "deny"), [(1, True, True), (1, False, False), (2, True, False)])
-def test_id_maps(size, rootless, deny):
-    """user_namespaces(7): without privileges one group may be mapped, and only after setgroups is given up."""
-    entries = [{"containerID": 0, "hostID": 1000, "size": size}]
-    values = id_map({"uidMappings": entries, "gidMappings": entries}, rootless).values
-    assert values == {"uid": [(0, 1000, size)], "gid": [(0, 1000, size)], "deny_setgroups": deny}
+@pytest.mark.parametrize(
+    ("uid", "host_id", "size", "deny", "helped"),
+    [
+        (0, 1000, 1, False, []),
+        (0, 100000, 65536, False, []),
+        (1000, 1000, 1, True, []),
+        (1000, 1000, 2, False, ["gid", "uid"]),
+        (1000, 100000, 1, False, ["gid", "uid"]),  # one id, but a subordinate one
+    ],
+)
+def test_id_maps(uid, host_id, size, deny, helped):
+    """user_namespaces(7): without privileges the own group may be mapped, and only after setgroups is given up."""
+    entries = [{"containerID": 0, "hostID": host_id, "size": size}]
+    values = id_map({"uidMappings": entries, "gidMappings": entries}, HostInfo(uid=uid, gid=uid)).values
+    ranges = [(0, host_id, size)]
+    assert values == {"uid": ranges, "gid": ranges, "deny_setgroups": deny, "helped": helped}
+
+
+def test_id_maps_of_which_one_is_the_user_s_own():
+    own, range_ = [{"containerID": 0, "hostID": 1000, "size": 1}], [{"containerID": 0, "hostID": 5000, "size": 10}]
+    host = HostInfo(uid=1000, gid=1000)
+    by_group = id_map({"uidMappings": own, "gidMappings": range_}, host).values
+    assert (by_group["deny_setgroups"], by_group["helped"]) == (False, ["gid"])
+    by_user = id_map({"uidMappings": range_, "gidMappings": own}, host).values
+    assert (by_user["deny_setgroups"], by_user["helped"]) == (True, ["uid"])
 
 
 # config-linux.md, Default Devices; runtime-linux.md, Dev symbolic links.

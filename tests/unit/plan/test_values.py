@@ -68,13 +68,6 @@ def test_a_relative_root_is_the_bundle_s(make_plan, only, path, full):
     assert only(plan, "root").values["path"] == full
 
 
-@pytest.mark.parametrize(("groups", "called"), [([], 0), ([0], 1)])
-def test_rootless_calls_setgroups_only_if_asked_to(make_plan, only, groups, called):
-    """It is denied where an ordinary user mapped its own id alone (user_namespaces(7))."""
-    change = in_process(user={"uid": 0, "gid": 0, "additionalGids": groups})
-    assert only(make_plan(change, host="rootless", rootless=True), "user").values["set_groups"] == called
-
-
 def test_a_joined_namespace_is_not_made(make_plan, names, only):
     def join(config):
         config["linux"]["namespaces"] = [
