@@ -56,12 +56,6 @@ def privileges(runtime: Runtime) -> None:
     check(sorted(runtime.run().split()) == sorted([kill, kill, "1"]), "they are others")
 
 
-@case("config-linux.md#default-devices", "MUST", "the default devices are there")
-def default_devices(runtime: Runtime) -> None:
-    runtime.bundle.shell("for name in null zero full random urandom tty; do test -c /dev/$name || echo $name; done")
-    check(runtime.run() == "", "one is missing")
-
-
 @case("config-linux.md#masked-paths", "MUST", "masked paths can't be read")
 def masked(runtime: Runtime) -> None:
     runtime.bundle.config["linux"]["maskedPaths"] = ["/secret", "/hidden"]
