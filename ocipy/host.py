@@ -19,7 +19,8 @@ class Hierarchy:
     """One mounted cgroup hierarchy.
 
     ``name`` is what state.json calls it: the controllers (``cpu,cpuacct``), ``name=systemd``, or ``""`` for the
-    unified one; ``mount`` its mount point; ``own`` the runtime's own cgroup in it, relative to that mount point.
+    unified one; ``controllers`` those it has, of the unified one those it can hand down; ``mount`` its mount point;
+    ``own`` the runtime's own cgroup in it, relative to that mount point.
     """
 
     __slots__ = ("controllers", "mount", "name", "own")
@@ -77,10 +78,10 @@ def probe(rootless: "bool | None" = None) -> HostInfo:
         relative = _relative(own.get(name, "/"), root)
         if mount == _CGROUP_ROOT and kind == "cgroup2":
             # Nothing else counts: hierarchies below it, or hidden under it, are not the host's layout.
-            hierarchies, unified = [], Hierarchy("", (), mount, relative)
+            hierarchies, unified = [], _unified(mount, relative)
             break
         if kind == "cgroup2":
-            unified = unified or Hierarchy("", (), mount, relative)
+            unified = unified or _unified(mount, relative)
         elif all(each.name != name for each in hierarchies):
             hierarchies.append(Hierarchy(name, controllers, mount, relative))
     return HostInfo(posix.geteuid(), posix.getegid(), in_user_namespace(), tuple(hierarchies), unified, rootless)
@@ -89,6 +90,14 @@ def probe(rootless: "bool | None" = None) -> HostInfo:
 def in_user_namespace() -> bool:
     """Whether we are in a user namespace that isn't the host's.  Raises OSError when /proc isn't mounted."""
     return _read("/proc/self/uid_map").split() != _WHOLE_RANGE
+
+
+def _unified(mount: str, own: str) -> Hierarchy:
+    try:
+        controllers = tuple(_read(f"{mount}/cgroup.controllers").split())
+    except OSError:
+        controllers = ()  # hidden by what is mounted upon it
+    return Hierarchy("", controllers, mount, own)
 
 
 def _own_cgroups(text: str) -> "Iterable[tuple[str, str]]":

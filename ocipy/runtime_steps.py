@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 def _cgroup_create(spawn: "Spawn", op: SetupOp) -> None:
     paths = op.values["paths"]
     manager.create(paths.values(), spawn.root)
-    if op.values["controllers"]:
-        manager.enable_controllers(op.values["mount"], paths[""], op.values["controllers"])
+    alone = list(paths) == [""]
+    if alone or op.values["controllers"]:
+        from ocipy.cgroups.delegation import enable_controllers
+
+        enable_controllers(op.values["mount"], paths[""], op.values["controllers"], all_=alone)
 
 
 def _cgroup_write(spawn: "Spawn", op: SetupOp) -> None:
     del spawn
-    manager.write(op.values["path"], op.values["value"])
+    manager.apply(**op.values)
 
 
 def _device_filter(spawn: "Spawn", op: SetupOp) -> None:

@@ -87,16 +87,19 @@ def _fill_cpuset(path: str) -> None:
             write(f"{directory}/{file}", value)
 
 
-def enable_controllers(mount: str, path: str, controllers: "Iterable[str]") -> None:
-    """Unified hierarchy: enable controllers from the mount point down to the cgroup's parent, where they exist."""
-    at = mount
-    for part in ("", *path[len(mount) :].strip("/").split("/")[:-1]):
-        at = f"{at}/{part}" if part else at
-        present = read(f"{at}/cgroup.controllers").split()
-        enabled = read(f"{at}/cgroup.subtree_control").split()
-        for controller in controllers:
-            if controller in present and controller not in enabled:
-                write(f"{at}/cgroup.subtree_control", f"+{controller}")
+def apply(
+    path: str, value: str, fallback: "tuple[str, str] | None" = None, optional: bool = False, usage: str = ""
+) -> None:
+    """Write one setting (``cgroups.settings.Setting``).  Raises SyscallError, which names the file and the value."""
+    if usage and exists(usage) and int(read(usage)) >= int(value):
+        raise SyscallError(f"write {value!r} to", 16, path, f"{usage} is at {read(usage).strip()}")
+    try:
+        write(path, value)
+    except SyscallError as problem:
+        if problem.errno != 2 or not (fallback or optional):
+            raise
+        if fallback:
+            write(*fallback)
 
 
 def write(path: str, value: str) -> None:
@@ -263,10 +266,19 @@ class _Ledger:
             directory = directory.rpartition("/")[0]
 
 
+_MISSING = {
+    "blkio": "the I/O scheduler with that setting isn't there: modprobe bfq",
+    "hugetlb": "this machine has no huge pages of that size",
+    "io": "the I/O scheduler with that setting isn't there: modprobe bfq",
+}
+
+
 def _error(action: str, problem: OSError, path: str) -> SyscallError:
     hint = ""
     if problem.errno in (1, 13, 30):
         hint = "the runtime may not write to this cgroup; run as root, or on a delegated one"
     elif problem.errno == 2 and "write" in action:
-        hint = "the controller or the file is missing on this host"
+        hint = _MISSING.get(path.rpartition("/")[2].partition(".")[0], "this kernel's controller has no such file")
+    elif "cpu.rt_runtime_us" in path:
+        hint = "the cgroups above it need as much real-time first: raise their cpu.rt_runtime_us"
     return SyscallError(action, problem.errno or 0, path, hint)

@@ -1,28 +1,51 @@
-"""What the translations of v1 and v2 have in common: the setting, and how a missing controller is said."""
+"""What the translations of v1 and v2 have in common: the setting, and how it is said that there can't be one."""
 
 from ocipy.errors import StepError
 from ocipy.pointers import dotted
 
 
 class Setting:
-    """Write ``value`` to ``path`` because ``pointer`` of config.json asks for it."""
+    """Write ``value`` to ``path`` because ``pointer`` of config.json asks for it.
 
-    __slots__ = ("path", "pointer", "value")
+    Which files a cgroup has depends on the kernel, its modules and its command line: where this one is missing,
+    ``fallback`` (path, value) is written in its place, and without one that is an error unless the setting is
+    ``optional``, being what the kernel does anyway.  ``usage`` names a file whose number has to be below the value
+    (``memory.checkBeforeUpdate``).
+    """
 
-    def __init__(self, pointer: str, path: str, value: str) -> None:
+    __slots__ = ("fallback", "optional", "path", "pointer", "usage", "value")
+
+    def __init__(
+        self,
+        pointer: str,
+        path: str,
+        value: str,
+        fallback: "tuple[str, str] | None" = None,
+        optional: bool = False,
+        usage: str = "",
+    ) -> None:
         self.pointer = pointer
         self.path = path
         self.value = value
+        self.fallback = fallback
+        self.optional = optional
+        self.usage = usage
+
+    def values(self) -> "dict[str, object]":
+        """What the writer takes, by name: path and value, and of the rest what is not the rule."""
+        found: dict[str, object] = {"path": self.path, "value": self.value}
+        found.update((name, getattr(self, name)) for name in ("fallback", "optional", "usage") if getattr(self, name))
+        return found
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Setting):
             return NotImplemented
-        return (self.pointer, self.path, self.value) == (other.pointer, other.path, other.value)
+        return (self.pointer, self.values()) == (other.pointer, other.values())
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Setting({self.pointer!r}, {self.path!r}, {self.value!r})"
+        return f"Setting({self.pointer!r}, {self.values()!r})"
 
 
 def no_controller(pointer: str, controller: str, hint: str) -> StepError:
@@ -30,3 +53,8 @@ def no_controller(pointer: str, controller: str, hint: str) -> StepError:
     return StepError(
         dotted(pointer), f"the {controller} controller is not available on this host", 0, hint, -1, pointer
     )
+
+
+def refusal(pointer: str, reason: str, hint: str = "drop it from config.json") -> StepError:
+    """The error for what this host's version of cgroups has nothing to honour by (config-linux.md, Unified)."""
+    return StepError(dotted(pointer), reason, 0, hint, -1, pointer)

@@ -1,15 +1,13 @@
 """``create``: the config compiled into one ordered list of steps.  Read it top to bottom: that is what happens."""
 
-from ocipy.cgroups import devices, v1, v2
 from ocipy.cgroups.paths import container_paths, is_systemd_path
 from ocipy.errors import StepError
-from ocipy.plan import hooks, process, rootfs
+from ocipy.plan import cgroups, hooks, process, rootfs
 from ocipy.plan.mounts import MountContext
 from ocipy.plan.namespaces import Namespaces, id_map
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.plan.rlimits import rlimits
 from ocipy.plan.unsupported import refuse_unsupported
-from ocipy.pointers import dotted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
 
     Raises StepError for what the host lacks or ocipy doesn't support; nothing has been done then.
     """
-    refuse_unsupported(config, host.cgroup_mode == "unified")
+    refuse_unsupported(config)
     if options.systemd_cgroup or is_systemd_path(config["linux"]["cgroupsPath"]):
         raise StepError("linux.cgroupsPath", "the systemd cgroup driver is not supported yet", 0, "", -1, "")
     if host.uid:
@@ -51,7 +49,7 @@ def _ops(
     own_mounts = namespaces.has("mount")
     state = hook_state(config, options)
 
-    yield from _cgroups(linux, host, paths)
+    yield from cgroups.steps(linux, host, paths)
     yield namespaces.spawn(paths)
     if "oomScoreAdj" in user_process:
         # Before the id maps let the process go on: ocipy-init isn't dumpable, and so its files are the host root's.
@@ -89,34 +87,6 @@ def _ops(
     yield SetupOp("wait-start", "")
     yield from hooks.container_hooks(config["hooks"], "startContainer", state | {"status": "created"})
     yield from process.program(user_process, options.seccomp)
-
-
-def _cgroups(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "Iterator[SetupOp]":
-    if not paths:
-        _refuse_limits(linux["resources"], host)
-        return
-    v1_paths = {name: path for name, path in paths.items() if name}
-    if v1_paths:
-        settings = v1.settings(linux["resources"], v1_paths)
-        controllers: list[str] = []
-    else:
-        settings = v2.settings(linux["resources"], paths[""])
-        controllers = v2.controllers(settings)
-    mount = host.unified.mount if host.unified else ""
-    yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
-    for setting in settings:
-        yield SetupOp("cgroup-write", setting.pointer, path=setting.path, value=setting.value)
-    if not v1_paths:
-        rules = [*devices.configured_rules(linux["resources"]["devices"]), *devices.DEFAULT_RULES]
-        program = devices.device_program(rules)
-        yield SetupOp("device-filter", "/linux/resources/devices", path=paths[""], program=program)
-
-
-def _refuse_limits(resources: "dict[str, Any]", host: "HostInfo") -> None:
-    """Without a cgroup nothing holds a container to its limits; device rules are an outer cgroup's matter then."""
-    for setting in v2.settings(resources, ""):
-        reason = "a rootless container gets no cgroup" if host.rootless else "this host has no cgroups mounted"
-        raise StepError(dotted(setting.pointer), reason, 0, "drop the limit", -1, setting.pointer)
 
 
 def hook_state(config: "dict[str, Any]", options: "CreateOptions") -> "dict[str, Any]":

@@ -78,6 +78,15 @@ def _bind(values: "Values") -> str:
     return f"{verb} {values['source']} on {values['destination']}{extra}"
 
 
+def _cgroup_write(values: "Values") -> str:
+    extra = " if there is one" if values.get("optional") else ""
+    if "fallback" in values:
+        extra = f", or {values['fallback'][1]} to {values['fallback'][0]}"
+    if "usage" in values:
+        extra = f" unless {values['usage']} is above that"
+    return f"write {values['value']} to {values['path']}{extra}"
+
+
 def _spawn(values: "Values") -> str:
     new = f"in new {', '.join(values['new'])} namespaces" if values["new"] else ""
     join = ", ".join(f"{type_} {path}" for type_, path in values["join"].items())
@@ -143,7 +152,7 @@ def _limit(value: int) -> str:
 
 _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "cgroup-create": lambda v: "make the cgroup " + ", ".join(sorted(v["paths"].values())),
-    "cgroup-write": lambda v: f"write {v['value']} to {v['path']}",
+    "cgroup-write": _cgroup_write,
     "device-filter": lambda v: f"attach a device filter to {v['path']} ({len(v['program']) // 8} instructions)",
     "spawn": _spawn,
     "id-map": _id_map,

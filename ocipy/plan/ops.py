@@ -29,7 +29,7 @@ class Kind:
 
 _RUNTIME_KINDS = (
     ("cgroup-create", "paths:- mount:- controllers:-"),
-    ("cgroup-write", "path:- value:-"),
+    ("cgroup-write", "path:- value:- fallback:- optional:- usage:-"),
     ("device-filter", "path:- program:-"),
     ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- tasks:- unified:-"),
     ("id-map", "uid:- gid:- deny_setgroups:- helped:-"),

@@ -183,7 +183,7 @@ def check_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
     if burst > quota > 0:
         yield Fault(f"{pointer}/cpu/burst", f"the burst ({burst}) is above the quota ({quota})")
     for name in resources.get("unified", {}):
-        if "/" in name or name in ("", ".", ".."):
+        if "/" in name or "." not in name.strip("."):
             yield Fault(f"{pointer}/unified/{escape(name)}", f"expected a file name such as memory.high, got {name!r}")
 
 
@@ -274,8 +274,8 @@ def warn_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
     resources, pointer = config["linux"]["resources"], "/linux/resources"
     memory = resources.get("memory", {})
     for name in ("kernel", "kernelTCP"):
-        if name in memory:
-            yield Fault(f"{pointer}/memory/{name}", "kernel memory limits are deprecated and ignored")
+        if memory.get(name, 0) > 0:
+            yield Fault(f"{pointer}/memory/{name}", "kernel memory limits are not recommended; newer kernels keep none")
     if memory.get("swappiness", 0) > 100:
         yield Fault(f"{pointer}/memory/swappiness", f"expected at most 100, got {memory['swappiness']}")
     for index, device in enumerate(resources.get("blockIO", {}).get("weightDevice", ())):

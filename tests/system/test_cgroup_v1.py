@@ -127,7 +127,6 @@ def test_no_path_is_one_by_the_id(ocipy, bundle):
 @pytest.mark.parametrize(
     ("limits", "pointer", "controller"),
     [
-        ({"hugepageLimits": [{"pageSize": "2MB", "limit": 1 << 21}]}, "hugepageLimits[0]", "hugetlb"),
         ({"network": {"classID": 1048577}}, "network.classID", "net_cls"),
         ({"network": {"priorities": [{"name": "lo", "priority": 1}]}}, "network.priorities", "net_prio"),
         ({"rdma": {"mlx5_1": {"hcaHandles": 3}}}, "rdma", "rdma"),
@@ -165,11 +164,98 @@ def test_too_little_memory_for_init(ocipy, bundle):
     )
 
 
-def test_limits_that_are_not_supported_are_refused(ocipy, bundle):
-    for limits, name in (({"blockIO": {"weight": 10}}, "blockIO"), ({"unified": {"memory.high": "1"}}, "unified")):
-        line = ocipy.fails("run", "--bundle", bundle(change=resources(**limits)), ocipy.new_id())
-        assert line == f"linux.resources.{name}: not supported yet (drop it from config.json)"
-    ocipy.run(bundle(change=resources(blockIO={"weight": 0}, network={})), status=0)
+def test_unified_is_no_matter_of_v1(ocipy, bundle):
+    """config-linux.md, Unified: an error for a controller that the unified hierarchy doesn't have."""
+    line = ocipy.refused(bundle(change=resources(unified={"memory.high": "1"})))
+    assert line.startswith("linux.resources.unified")
+    ocipy.run(bundle(change=resources(blockIO={"weight": 0}, network={}, unified={})), status=0)
+
+
+def block_device():
+    """One that takes limits, as MAJOR:MINOR."""
+    for disk in sorted(Path("/sys/block").iterdir()):
+        if int((disk / "size").read_text()) and (disk / "queue").is_dir():
+            return (disk / "dev").read_text().strip()
+    return pytest.skip("no block device")
+
+
+@pytest.mark.cgroup_v1("blkio")
+def test_limits_of_block_devices(ocipy, bundle):
+    device = block_device()
+    major, minor = map(int, device.split(":"))
+    names = ("ReadBps", "WriteBps", "ReadIOPS", "WriteIOPS")
+    limits = {
+        f"throttle{name}Device": [{"major": major, "minor": minor, "rate": 1 << (20 + number)}]
+        for number, name in enumerate(names)
+    }
+    pid = ocipy.pid(ocipy.start(bundle("sleep", "1000", change=resources(blockIO=limits))))
+    for number, name in enumerate(("read_bps", "write_bps", "read_iops", "write_iops")):
+        assert value(pid, "blkio", f"blkio.throttle.{name}_device") == f"{device} {1 << (20 + number)}"
+
+
+@pytest.mark.cgroup_v1("blkio")
+def test_a_weight_is_the_scheduler_s(ocipy, bundle):
+    """Without the BFQ scheduler there is no file, and the error says what to do."""
+    path = bundle("sleep", "1000", change=resources(blockIO={"weight": 300}))
+    done = ocipy.run(path, "-d")
+    if done.returncode:
+        assert "blkio.bfq.weight: ENOENT" in done.stderr
+        assert "modprobe bfq" in done.stderr
+    else:
+        ocipy.expect(done.args[-1])
+        assert "300" in value(ocipy.pid(done.args[-1]), "blkio", "blkio.bfq.weight")
+
+
+def test_idle_and_burst(ocipy, bundle):
+    change = resources(cpu={"idle": 1, "shares": 512, "quota": 50000, "period": 100000, "burst": 20000})
+    pid = ocipy.pid(ocipy.start(bundle("sleep", "1000", change=change)))
+    assert value(pid, "cpu", "cpu.idle") == "1"
+    assert value(pid, "cpu", "cpu.cfs_burst_us") == "20000"
+
+
+def test_memory_s_rarer_ones(ocipy, bundle):
+    memory = {"limit": 64 << 20, "swap": 96 << 20, "disableOOMKiller": True, "useHierarchy": True, "kernelTCP": 1 << 20}
+    pid = ocipy.pid(ocipy.start(bundle("sleep", "1000", change=resources(memory=memory))))
+    assert value(pid, "memory", "memory.memsw.limit_in_bytes") == str(96 << 20)
+    assert "oom_kill_disable 1" in value(pid, "memory", "memory.oom_control")
+    assert value(pid, "memory", "memory.use_hierarchy") == "1"
+    assert value(pid, "memory", "memory.kmem.tcp.limit_in_bytes") == str(1 << 20)
+    unlimited = resources(memory={"limit": 64 << 20, "swap": -1})
+    pid = ocipy.pid(ocipy.start(bundle("sleep", "1000", change=unlimited)))
+    assert int(value(pid, "memory", "memory.memsw.limit_in_bytes")) > 1 << 60
+
+
+def test_real_time_that_the_cgroup_above_doesn_t_have(ocipy, bundle):
+    """sched-rt-group.rst: what a cgroup gives to those below it, it must have."""
+    if not (directory(os.getpid(), "cpu") / "cpu.rt_runtime_us").exists():
+        pytest.skip("the kernel divides no real-time among cgroups (CONFIG_RT_GROUP_SCHED)")
+    line = ocipy.refused(bundle(change=resources(cpu={"realtimePeriod": 1000000, "realtimeRuntime": 1000})))
+    assert line.startswith("linux.resources.cpu.realtimeRuntime")
+    assert "cpu.rt_runtime_us" in line
+
+
+@pytest.fixture
+def hugetlb():
+    """The unified hierarchy of a hybrid host, which has this controller where v1 has it not."""
+    mount = Path("/sys/fs/cgroup/unified")
+    listing = mount / "cgroup.controllers"
+    if not listing.exists() or "hugetlb" not in listing.read_text().split():
+        pytest.skip("the unified hierarchy doesn't have the hugetlb controller")
+    before = (mount / "cgroup.subtree_control").read_text().split()
+    yield mount
+    if "hugetlb" not in before:
+        (mount / "cgroup.subtree_control").write_text("-hugetlb")
+
+
+@pytest.mark.parametrize("unified", [True, False])
+def test_a_hybrid_host_s_other_controllers(hugetlb, ocipy, bundle, unified):
+    pages = resources(hugepageLimits=[{"pageSize": "2MB", "limit": 4 << 20}])
+    if unified:
+        pages = resources(unified={"hugetlb.2MB.max": str(4 << 20), "hugetlb.2MB.rsvd.max": str(4 << 20)})
+    pid = ocipy.pid(ocipy.start(bundle("sleep", "1000", change=pages)))
+    own = hugetlb / cgroups(pid)[""].lstrip("/")
+    for file in ("hugetlb.2MB.max", "hugetlb.2MB.rsvd.max"):
+        assert (own / file).read_text().strip() == str(4 << 20)
 
 
 @pytest.mark.parametrize("namespace", [True, False])

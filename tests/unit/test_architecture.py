@@ -15,9 +15,11 @@ FLOORS = (
     ("ocipy.options", "ocipy.log", "ocipy.signals", "ocipy.capabilities", "ocipy.hints", "ocipy.sites", "ocipy.pack",
      "ocipy.owner"),
     ("ocipy.spec.", "ocipy.host"),
-    ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2"),
+    ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
+     "ocipy.cgroups.blockio"),
     ("ocipy.plan.",),
-    ("ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
+    ("ocipy.cgroups.delegation",
+     "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
      "ocipy.init_process", "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn"),
     ("ocipy.creation", "ocipy.destruction", "ocipy.release"),
     ("ocipy.container",),
@@ -27,9 +29,9 @@ FLOORS = (
 )  # fmt: skip
 
 PURE = ("ocipy.plan.", "ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1",
-        "ocipy.cgroups.v2")  # fmt: skip
+        "ocipy.cgroups.v2", "ocipy.cgroups.blockio")  # fmt: skip
 # What pure modules may import beside each other: no operating system, no file, no clock.
-PURE_IMPORTS = ("_struct", "typing", "collections.abc", "ocipy.")
+PURE_IMPORTS = ("_struct", "math", "typing", "collections.abc", "ocipy.")
 OS_CALLS = {"open", "exec", "eval", "input", "print", "__import__"}
 
 # One list or table each, which is read best in one piece.

@@ -25,8 +25,15 @@ def probe(monkeypatch):
     """``probe(cgroup, mountinfo, uid_map, uid)``: the facts of a machine with these texts."""
 
     def look(cgroup="", mountinfo="", uid_map=HOST_MAP, uid=0, rootless=None):
-        texts = {"cgroup": cgroup, "mountinfo": PREFIX + mountinfo, "uid_map": uid_map}
-        monkeypatch.setattr(host, "_read", lambda path: texts[path.removeprefix("/proc/self/")])
+        texts = {"/proc/self/cgroup": cgroup, "/proc/self/mountinfo": PREFIX + mountinfo, "/proc/self/uid_map": uid_map}
+        texts["/sys/fs/cgroup/cgroup.controllers"] = "cpu io memory\n"
+
+        def read(path):
+            if path not in texts:
+                raise FileNotFoundError(path)
+            return texts[path]
+
+        monkeypatch.setattr(host, "_read", read)
         monkeypatch.setattr("posix.geteuid", lambda: uid)
         return host.probe(rootless)
 
@@ -66,7 +73,7 @@ def test_unified(probe):
     info = probe("0::/user.slice\n", UNIFIED_MOUNT)
     assert info.cgroup_mode == "unified"
     assert info.hierarchies == ()
-    assert facts(info.unified) == ("", (), "/sys/fs/cgroup", "/user.slice")
+    assert facts(info.unified) == ("", ("cpu", "io", "memory"), "/sys/fs/cgroup", "/user.slice")
 
 
 def test_on_a_unified_host_v1_hierarchies_somewhere_are_not_its_layout(probe):

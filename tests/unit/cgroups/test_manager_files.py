@@ -19,8 +19,7 @@ def test_write_to_a_file_that_is_not_there(tree):
     with pytest.raises(SyscallError) as caught:
         manager.write(f"{tree}/pids.max", "5")
     assert str(caught.value) == (
-        f"write '5' to {tree}/pids.max: ENOENT: no such file or directory "
-        "(the controller or the file is missing on this host)"
+        f"write '5' to {tree}/pids.max: ENOENT: no such file or directory (this kernel's controller has no such file)"
     )
 
 
@@ -87,28 +86,6 @@ def test_what_has_ended_takes_no_signal(sleepers, monkeypatch):
     manager.signal_all({"memory": "/cgroup"}, signal.SIGTERM)
 
 
-def controllers(directory, present, enabled=""):
-    (directory / "cgroup.controllers").write_text(present)
-    (directory / "cgroup.subtree_control").write_text(enabled)
-
-
-def test_controllers_are_enabled_down_to_the_parent(tree, monkeypatch):
-    (tree / "a/b/box").mkdir(parents=True)
-    controllers(tree, "cpu memory pids", "cpu pids")
-    controllers(tree / "a", "cpu memory pids", "pids")
-    controllers(tree / "a/b", "cpu memory")
-    written = []
-    monkeypatch.setattr(manager, "write", lambda path, value: written.append((path.removeprefix(str(tree)), value)))
-    manager.enable_controllers(str(tree), f"{tree}/a/b/box", ["cpu", "memory", "rdma"])
-    assert written == [
-        ("/cgroup.subtree_control", "+memory"),
-        ("/a/cgroup.subtree_control", "+cpu"),
-        ("/a/cgroup.subtree_control", "+memory"),
-        ("/a/b/cgroup.subtree_control", "+cpu"),
-        ("/a/b/cgroup.subtree_control", "+memory"),
-    ]
-
-
 def cpuset(directory, cpus="\n", mems="\n"):
     directory.mkdir(exist_ok=True)
     for name, text in (("cpuset.cpus", cpus), ("cpuset.mems", mems), ("cgroup.clone_children", "0\n")):
@@ -142,3 +119,49 @@ def test_a_cpuset_of_its_own_is_left_alone(tree, root):
     cpuset(tree / "box", "3\n", "0\n")
     manager.create([f"{tree}/box"], str(root))
     assert (tree / "box/cpuset.cpus").read_text() == "3\n"
+
+
+def test_a_setting_is_written(tree):
+    (tree / "io.weight").touch()
+    (tree / "pids.max").touch()
+    manager.apply(f"{tree}/pids.max", "5")
+    manager.apply(f"{tree}/io.bfq.weight", "10", fallback=(f"{tree}/io.weight", "1"))
+    manager.apply(f"{tree}/cpu.idle", "0", optional=True)
+    assert ((tree / "pids.max").read_text(), (tree / "io.weight").read_text()) == ("5", "1")
+    assert not (tree / "cpu.idle").exists()
+
+
+def test_a_fallback_is_for_a_file_that_is_missing(tree):
+    (tree / "io.bfq.weight").touch()
+    (tree / "io.weight").touch()
+    manager.apply(f"{tree}/io.bfq.weight", "10", fallback=(f"{tree}/io.weight", "1"))
+    assert ((tree / "io.bfq.weight").read_text(), (tree / "io.weight").read_text()) == ("10", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "hint"),
+    [
+        ("io.bfq.weight", "modprobe bfq"),
+        ("hugetlb.1GB.max", "no huge pages of that size"),
+        ("cpu.idle", "this kernel's controller has no such file"),
+    ],
+)
+def test_a_file_that_is_missing(tree, file, hint):
+    """The error names the file and the value, and what may be done."""
+    with pytest.raises(SyscallError) as caught:
+        manager.apply(f"{tree}/{file}", "7")
+    assert str(caught.value).startswith(f"write '7' to {tree}/{file}: ENOENT: ")
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(("limit", "taken"), [("4097", True), ("4096", False), ("1", False)])
+def test_a_limit_below_the_usage_is_refused_when_asked_for(tree, limit, taken):
+    (tree / "memory.max").write_text("max")
+    (tree / "memory.current").write_text("4096\n")
+    if not taken:
+        with pytest.raises(SyscallError, match="EBUSY.*memory.current is at 4096"):
+            manager.apply(f"{tree}/memory.max", limit, usage=f"{tree}/memory.current")
+        limit = "max"
+    else:
+        manager.apply(f"{tree}/memory.max", limit, usage=f"{tree}/memory.current")
+    assert (tree / "memory.max").read_text().startswith(limit)

@@ -18,11 +18,19 @@ def _hierarchy(name):
     return Hierarchy(name, controllers, f"/sys/fs/cgroup/{name.removeprefix('name=')}", "/own")
 
 
+_V2 = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma")
+
 HOSTS = {
     "hybrid": HostInfo(
         hierarchies=tuple(map(_hierarchy, _V1)), unified=Hierarchy("", (), "/sys/fs/cgroup/unified", "/own")
     ),
-    "unified": HostInfo(unified=Hierarchy("", (), "/sys/fs/cgroup", "/own")),
+    "unified": HostInfo(unified=Hierarchy("", _V2, "/sys/fs/cgroup", "/own")),
+    "v1": HostInfo(hierarchies=tuple(map(_hierarchy, _V1))),
+    # What v1 doesn't have is in the unified hierarchy.
+    "divided": HostInfo(
+        hierarchies=tuple(map(_hierarchy, _V1)),
+        unified=Hierarchy("", ("hugetlb", "io"), "/sys/fs/cgroup/unified", "/own"),
+    ),
     "none": HostInfo(),
     "rootless": HostInfo(uid=1000, gid=1000, unified=Hierarchy("", (), "/sys/fs/cgroup", "/own")),
 }

@@ -1,0 +1,77 @@
+"""The container's control groups as steps: made, given their limits and their device rules, before anything runs."""
+
+from ocipy.cgroups import devices, v1, v2
+from ocipy.plan.ops import SetupOp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ocipy.cgroups.settings import Setting
+    from ocipy.host import HostInfo
+
+
+def steps(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "Iterator[SetupOp]":
+    """Raises StepError for limits that can't be kept, by what the host has or for want of a cgroup."""
+    if not paths:
+        _refuse_limits(linux["resources"], host)
+        return
+    settings, controllers = limits(linux["resources"], host, paths)
+    mount = host.unified.mount if host.unified else ""
+    yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
+    for setting in settings:
+        yield SetupOp("cgroup-write", setting.pointer, **setting.values())
+    if host.cgroup_mode == "unified":
+        rules = [*devices.configured_rules(linux["resources"]["devices"]), *devices.DEFAULT_RULES]
+        program = devices.device_program(rules)
+        yield SetupOp("device-filter", "/linux/resources/devices", path=paths[""], program=program)
+
+
+def limits(resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "tuple[list[Setting], list[str]]":
+    """The settings, and the controllers they need enabled in the unified hierarchy.
+
+    On a hybrid host each limit goes to the hierarchy that has its controller: v1's if there is one.
+    """
+    unified = host.unified
+    if unified is None:
+        if resources.get("unified"):
+            from ocipy.cgroups.settings import refusal
+
+            raise refusal("/linux/resources/unified", "this host has the cgroups of version 1 alone")
+        return v1.settings(resources, paths), []
+    if not host.hierarchies:
+        settings = v2.settings(resources, paths[""], unified.controllers)
+        return settings, v2.controllers(settings)
+    here = {name: value for name, value in resources.items() if _is_for_unified(name, host)}
+    own = v2.settings(here, paths[""], unified.controllers) if here else []
+    v1_paths = {name: path for name, path in paths.items() if name}
+    rest = {name: value for name, value in resources.items() if name not in here}
+    return v1.settings(rest, v1_paths) + own, v2.controllers(own)
+
+
+def _is_for_unified(name: str, host: "HostInfo") -> bool:
+    """Whether that member of resources is for a hybrid host's unified hierarchy."""
+    if name == "unified":
+        return True
+    old, new = _CONTROLLERS.get(name, ("", ""))
+    return host.unified is not None and new in host.unified.controllers and not host.hierarchy(old)
+
+
+# The controllers, in v1 and in v2, of the members that have one alone.
+_CONTROLLERS = {
+    "blockIO": ("blkio", "io"),
+    "hugepageLimits": ("hugetlb", "hugetlb"),
+    "memory": ("memory", "memory"),
+    "pids": ("pids", "pids"),
+    "rdma": ("rdma", "rdma"),
+}
+
+
+def _refuse_limits(resources: "dict[str, Any]", host: "HostInfo") -> None:
+    """Without a cgroup nothing holds a container to its limits; device rules are an outer cgroup's matter then."""
+    for setting in v2.settings(resources, ""):
+        reason = "a rootless container gets no cgroup" if host.rootless else "this host has no cgroups mounted"
+        from ocipy.cgroups.settings import refusal
+
+        raise refusal(setting.pointer, reason, "drop the limit")

@@ -1,0 +1,74 @@
+"""The steps that make the container's cgroups and write its limits, on every layout of hosts."""
+
+import pytest
+
+from ocipy.errors import StepError
+
+
+def limits(make_plan, host, **resources):
+    """path → value of the writes but those of devices; and the controllers to enable."""
+
+    def change(config):
+        config["linux"]["resources"] = resources
+
+    plan = make_plan(change, host=host)
+    (made,) = [op for op in plan.ops if op.name == "cgroup-create"]
+    writes = [op.values for op in plan.ops if op.name == "cgroup-write" and "/devices." not in op.values["path"]]
+    return {each["path"]: each["value"] for each in writes}, made.values["controllers"]
+
+
+PAGES = [{"pageSize": "2MB", "limit": 9}]
+UNIFIED = "/sys/fs/cgroup/unified/ocipy/box"
+
+
+def test_on_a_hybrid_host_each_limit_goes_where_its_controller_is(make_plan):
+    written, controllers = limits(
+        make_plan, "divided", pids={"limit": 5}, hugepageLimits=PAGES, blockIO={"weight": 100}, memory={"limit": 1}
+    )
+    assert written == {
+        "/sys/fs/cgroup/pids/ocipy/box/pids.max": "5",
+        "/sys/fs/cgroup/memory/ocipy/box/memory.limit_in_bytes": "1",
+        f"{UNIFIED}/hugetlb.2MB.max": "9",
+        f"{UNIFIED}/hugetlb.2MB.rsvd.max": "9",
+        f"{UNIFIED}/io.bfq.weight": "100",
+    }
+    assert controllers == ["hugetlb", "io"]
+
+
+def test_on_a_hybrid_host_unified_is_for_the_unified_hierarchy(make_plan):
+    written, controllers = limits(make_plan, "divided", unified={"hugetlb.2MB.max": "9", "cgroup.max.depth": "3"})
+    assert written == {f"{UNIFIED}/hugetlb.2MB.max": "9", f"{UNIFIED}/cgroup.max.depth": "3"}
+    assert controllers == ["hugetlb"]
+    with pytest.raises(StepError, match="linux.resources.unified.memory.high: the memory controller is not available"):
+        limits(make_plan, "divided", unified={"memory.high": "1"})
+
+
+def test_on_a_v1_host_unified_is_refused(make_plan):
+    with pytest.raises(StepError, match="^linux.resources.unified: this host has the cgroups of version 1 alone"):
+        limits(make_plan, "v1", unified={"memory.high": "1"})
+    assert limits(make_plan, "v1", unified={}) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("host", "resources", "controller"),
+    [
+        ("v1", {"hugepageLimits": PAGES}, "hugetlb"),
+        ("hybrid", {"hugepageLimits": PAGES}, "hugetlb"),
+        ("hybrid", {"rdma": {"a": {"hcaObjects": 1}}}, "rdma"),
+        ("unified", {"unified": {"misc.max": "a 1"}}, "misc"),
+    ],
+)
+def test_a_controller_that_no_hierarchy_has(make_plan, host, resources, controller):
+    with pytest.raises(StepError, match=f"the {controller} controller is not available on this host"):
+        limits(make_plan, host, **resources)
+
+
+def test_what_is_not_the_rule_is_in_the_step(make_plan, only):
+    def change(config):
+        config["linux"]["resources"] = {"blockIO": {"weight": 10}}
+
+    step = only(make_plan(change, host="unified"), "cgroup-write")
+    directory = "/sys/fs/cgroup/ocipy/box"
+    assert step.values == {
+        "path": f"{directory}/io.bfq.weight", "value": "10", "fallback": (f"{directory}/io.weight", "1"),
+    }  # fmt: skip
