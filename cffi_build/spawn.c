@@ -158,13 +158,32 @@ static void join_cgroups(const struct ocipy_spawn *spawn) {
     if (write(spawn->task_fds[i], "0", 1) < 0) die(spawn, spawn->task_paths[i]);
 }
 
+/*
+ * The offsets of a time namespace can be set until a process enters it, and unshare(2), unlike clone3(2), leaves that to
+ * the children (time_namespaces(7)).  The user namespace that is to own it has to be there first.  Returns the flags that
+ * are left for the second clone.
+ */
+static uint64_t make_time_namespace(const struct ocipy_spawn *spawn, int offsets_fd) {
+  uint64_t first = CLONE_NEWTIME | (spawn->flags & CLONE_NEWUSER);
+  if (unshare((int)first) < 0) die(spawn, "unshare of the time namespace");
+  if (write(offsets_fd, spawn->time_offsets, strlen(spawn->time_offsets)) < 0) die(spawn, "write to timens_offsets");
+  close(offsets_fd);
+  return spawn->flags & ~first;
+}
+
 static void child(const struct ocipy_spawn *spawn, const sigset_t *none) {
+  uint64_t flags = spawn->flags;
+  int offsets_fd = -1;
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   join_cgroups(spawn);
+  /* Opened while /proc is the host's: a mount namespace to join may have another. */
+  if (spawn->time_offsets && (offsets_fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC)) < 0)
+    die(spawn, "open /proc/self/timens_offsets");
   if (spawn->join_count) join(spawn);
+  if (spawn->time_offsets) flags = make_time_namespace(spawn, offsets_fd);
   if (spawn->fork_again) {
     /* CLONE_PARENT: the new process is the runtime's child too, so it can be waited for. */
-    long pid = clone_process(spawn->flags | CLONE_PARENT, -1);
+    long pid = clone_process(flags | CLONE_PARENT, -1);
     if (pid < 0) die(spawn, "clone3 of the container's process");
     if (pid > 0) {
       send_packet(spawn->sync_fd, OCIPY_MSG_PID, (uint32_t)pid, 0, "");

@@ -47,6 +47,8 @@ HINTS = (
     ("user", "EPERM", "setgroups", "setgroups is denied in this user namespace; drop additionalGids"),
     ("seccomp-notify", "ENOENT", "connect", "the seccomp agent has to listen there before the container is made"),
     ("seccomp-notify", "ECONNREFUSED", "connect", "the seccomp agent doesn't listen there any more"),
+    ("spawn", "ERANGE", "timens_offsets", "a clock would be below 0, or centuries ahead"),
+    ("spawn", "EPERM", "timens_offsets", "it takes CAP_SYS_TIME over the time namespace"),
     ("spawn", "EPERM", "", "this user may not make these namespaces: see sysctl user.max_*_namespaces, AppArmor"),
     ("spawn", "ENOSPC", "", "the limit of namespaces is reached: see sysctl user.max_*_namespaces"),
     ("spawn", "EINVAL", "setns", "the path is no namespace of that type"),

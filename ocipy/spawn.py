@@ -117,6 +117,8 @@ class Spawn:
             spawn.join_count = len(op.values["join"])
             for name in ("fork_again", "wait_maps", "become_root"):
                 setattr(spawn, name, int(op.values[name]))
+            offsets = ffi.new("char[]", op.values["time_offsets"].encode())
+            spawn.time_offsets = offsets if op.values["time_offsets"] else ffi.NULL
             names = self._open_cgroups(spawn, op, opened)
             spawn.sync_fd, spawn.program_fd = opened[0], opened[1]
             fds = (opened[0], opened[2], self._fds["listen"], self._fds["console"])

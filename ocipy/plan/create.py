@@ -50,7 +50,7 @@ def _ops(
     state = hook_state(config, options)
 
     yield from cgroups.steps(linux, host, paths)
-    yield namespaces.spawn(paths)
+    yield namespaces.spawn(paths, linux["timeOffsets"])
     if "oomScoreAdj" in user_process:
         # Before the id maps let the process go on: ocipy-init isn't dumpable, and so its files are the host root's.
         yield SetupOp("oom-score", "/process/oomScoreAdj", value=user_process["oomScoreAdj"])

@@ -90,7 +90,13 @@ def _cgroup_write(values: "Values") -> str:
 def _spawn(values: "Values") -> str:
     new = f"in new {', '.join(values['new'])} namespaces" if values["new"] else ""
     join = ", ".join(f"{type_} {path}" for type_, path in values["join"].items())
-    parts = [new, f"joining {join}" if join else "", "in its cgroups" if values["tasks"] or values["unified"] else ""]
+    clocks = ", ".join(line for line in values["time_offsets"].splitlines())
+    parts = [
+        new,
+        f"joining {join}" if join else "",
+        f"clocks moved by {clocks}" if clocks else "",
+        "in its cgroups" if values["tasks"] or values["unified"] else "",
+    ]
     return "start ocipy-init " + "; ".join(part for part in parts if part)
 
 

@@ -35,13 +35,13 @@ class Namespaces:
         """Whether the container has a namespace of that type apart from the runtime's, new or joined."""
         return type_ in self.new or type_ in self.joined
 
-    def spawn(self, cgroup_paths: "dict[str, str]") -> SetupOp:
+    def spawn(self, cgroup_paths: "dict[str, str]", time_offsets: "dict[str, Any]") -> SetupOp:
         """The step that makes the process, in its cgroups from the first instruction on.
 
         A cgroup namespace isn't among the new ones: its root is the cgroup the process is in when it's made, so init
         makes it once it has been moved (cgroup_namespaces(7)).  Joined PID and time namespaces take effect for
-        children only, and new namespaces beside joined ones are to belong to the joined user namespace: both need a
-        second clone.
+        children only, new namespaces beside joined ones are to belong to the joined user namespace, and the clocks of a
+        new time namespace are set before a process is in it: all need a second clone.
         """
         new = [type_ for type_ in self.new if type_ != "cgroup"]
         only_children = any(type_ in self.joined for type_ in ("pid", "time"))
@@ -52,10 +52,17 @@ class Namespaces:
             join=dict(self.joined),
             become_root=self.has("user"),
             wait_maps="user" in new,
-            fork_again=only_children or bool(self.joined and new),
+            fork_again=only_children or bool(self.joined and new) or bool(time_offsets),
+            time_offsets=_offsets(time_offsets) if time_offsets else "",
             tasks=[f"{path}/tasks" for name, path in cgroup_paths.items() if name],
             unified=cgroup_paths.get("", ""),
         )
+
+
+def _offsets(clocks: "dict[str, Any]") -> str:
+    """As /proc/PID/timens_offsets takes them (time_namespaces(7))."""
+    known = [(name, clocks[name]) for name in ("monotonic", "boottime") if name in clocks]
+    return "".join(f"{name} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}\n" for name, offset in known)
 
 
 def id_map(linux: "dict[str, Any]", host: "HostInfo") -> SetupOp:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PROCESS = ("apparmorProfile", "selinuxLabel")
-_LINUX = ("intelRdt", "netDevices", "timeOffsets", "mountLabel")
+_LINUX = ("intelRdt", "netDevices", "mountLabel")
 
 
 def refuse_unsupported(config: "dict[str, Any]") -> None:

@@ -44,7 +44,6 @@ def check_needed_namespaces(config: "dict[str, Any]") -> "Iterator[Fault]":
         ("/root/readonly", config.get("root", {}).get("readonly"), "mount"),
         ("/linux/maskedPaths", linux["maskedPaths"], "mount"),
         ("/linux/readonlyPaths", linux["readonlyPaths"], "mount"),
-        ("/linux/timeOffsets", linux["timeOffsets"], "time"),
         ("/linux/netDevices", linux["netDevices"], "network"),
     ):
         if value and kind not in present:
@@ -114,6 +113,11 @@ def check_mount_mappings(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 
 def check_time_offsets(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """Those of a namespace that has processes can't be changed any more (time_namespaces(7))."""
+    path = namespaces_of(config).get("time")
+    if config["linux"]["timeOffsets"] and path != "":
+        reason = f"the clocks of {path} are set for good" if path else "the clocks are the host's"
+        yield Fault("/linux/timeOffsets", f'{reason} (a new {{"type": "time"}} in linux.namespaces is needed)')
     for clock in ("boottime", "monotonic"):
         nanosecs = config["linux"]["timeOffsets"].get(clock, {}).get("nanosecs", 0)
         if nanosecs > 999999999:

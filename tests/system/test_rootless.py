@@ -222,3 +222,16 @@ def test_a_crash_of_the_runtime_takes_the_container_along(as_user):
         process.kill()
     as_user("delete", "--force", "c1", status=0)
     assert as_user.left() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/timens_offsets").exists(), reason="no time namespaces in this kernel")
+def test_clocks(as_user):
+    """Its own user namespace gives it the right to set them."""
+
+    def change(config):
+        config["linux"]["namespaces"].append({"type": "time"})
+        config["linux"]["timeOffsets"] = {"boottime": {"secs": 1000}}
+
+    path = as_user.bundle("cat", "/proc/self/timens_offsets", change=change)
+    done = as_user("run", "--bundle", path, "c1", status=0)
+    assert (done.stdout.split(), done.stderr) == (["monotonic", "0", "0", "boottime", "1000", "0"], "")

@@ -12,8 +12,8 @@ SPECIAL = {
     "cgroup-create": {"paths": {"memory": "/m"}},
     "cgroup-write": {"path": "/m/memory.max", "value": "5"},
     "device-filter": {"path": "/u", "program": b"12345678"},
-    "spawn": {"new": ["pid"], "join": {"network": "/n"}, "tasks": ["/m/tasks"], "unified": ""},
     "id-map": {"uid": [(0, 1000, 1)], "gid": [(0, 1000, 1)], "deny_setgroups": True, "helped": []},
+    "spawn": {"new": ["pid"], "join": {"network": "/n"}, "tasks": ["/m/tasks"], "unified": "", "time_offsets": ""},
     "oom-score": {"value": -5},
     "run-hook": {"hook": "prestart", "path": "/h"},
     "rlimit": {"name": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1},
@@ -41,6 +41,9 @@ def test_every_step_has_a_sentence(name):
 @pytest.mark.parametrize(
     ("name", "values", "text"),
     [
+        ("spawn", {"new": ["time"], "join": {}, "tasks": [], "unified": "",
+                   "time_offsets": "monotonic 1 2\nboottime -5 0\n"},
+         "start ocipy-init in new time namespaces; clocks moved by monotonic 1 2, boottime -5 0"),
         ("mount", {"type": "proc", "destination": "/p", "data": "", "set": 0, "propagation": 0}, "mount proc on /p"),
         (
             "mount",

@@ -39,13 +39,23 @@ def test_new_and_joined_namespaces():
     ],
 )
 def test_the_spawn(entries, expected):
-    values = namespaces(*entries).spawn({}).values
+    values = namespaces(*entries).spawn({}, {}).values
     assert {name: values[name] for name in expected} == expected
 
 
 def test_the_spawn_is_in_its_cgroups():
-    values = namespaces().spawn({"memory": "/m", "": "/u", "name=systemd": "/s"}).values
+    values = namespaces().spawn({"memory": "/m", "": "/u", "name=systemd": "/s"}, {}).values
     assert (values["tasks"], values["unified"]) == (["/m/tasks", "/s/tasks"], "/u")
+
+
+def test_the_spawn_sets_clocks():
+    """time_namespaces(7): before a process is in the namespace, and so by another one."""
+    entries = [("time", ""), ("pid", "")]
+    values = namespaces(*entries).spawn({}, {"boottime": {"secs": -5}, "monotonic": {"secs": 1, "nanosecs": 2}}).values
+    assert (values["time_offsets"], values["fork_again"]) == ("monotonic 1 2\nboottime -5 0\n", True)
+    assert values["new"] == ["time", "pid"]
+    values = namespaces(*entries).spawn({}, {}).values
+    assert (values["time_offsets"], values["fork_again"]) == ("", False)
 
 
 def test_clone_flags():

@@ -9,8 +9,6 @@ from ocipy.errors import StepError
 from ocipy.plan.unsupported import refuse_unsupported
 from ocipy.spec.load import parse_config
 
-OFFSETS = {"boottime": {"secs": 1}}
-
 
 def refuse(part, name, value):
     config = default_config()
@@ -25,7 +23,6 @@ def refuse(part, name, value):
         ("process", "selinuxLabel", "u:r:t:s0"),
         ("linux", "intelRdt", {"closID": "x"}),
         ("linux", "netDevices", {"eth0": {}}),
-        ("linux", "timeOffsets", OFFSETS),
         ("linux", "mountLabel", "u:r:t:s0"),
     ],
 )
@@ -43,7 +40,6 @@ def test_refused(part, name, value):
         ("process", "apparmorProfile", ""),
         ("process", "selinuxLabel", ""),
         ("linux", "mountLabel", ""),
-        ("linux", "timeOffsets", {}),
         ("linux", "netDevices", {}),
     ],
 )
