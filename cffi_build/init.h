@@ -37,6 +37,7 @@ struct init {
   int fd_base;    /* the first descriptor of ours; below it: stdio and preserved ones */
   int proc_fd;    /* the host's /proc, verified; -1 once the root is changed */
   int root_fd;    /* the container's root; O_PATH */
+  const char *root_path; /* its name on the host */
   int cwd_done;
   uint32_t index; /* of the op being done, as the runtime counts */
   char home[4096];     /* "HOME=…", or empty */

@@ -22,7 +22,6 @@
 
 #define CLONE_TREE 1                  /* OPEN_TREE_CLONE, which glibc and the kernel's header both define */
 #define RECURSIVE 0x8000              /* AT_RECURSIVE */
-#define MOST_PARAMETER 255            /* fsconfig(2) takes strings shorter than 256 bytes */
 
 int tree_clone(int fd, const char *path, int recursive) {
   unsigned flags = CLONE_TREE | O_CLOEXEC | AT_EMPTY_PATH | (recursive ? RECURSIVE : 0);
@@ -78,56 +77,24 @@ int tree_propagate(int tree_fd, uint64_t propagation) {
   return mount(NULL, path, NULL, (unsigned long)propagation, NULL);
 }
 
-/* The kernel's own words on what it didn't like, one message a read ("e tmpfs: Bad value for 'size'"). */
-static void add_kernel_message(struct init *init, int context_fd) {
-  char message[200];
+/* Attributes and propagation of a detached mount, and its attachment; closes both descriptors. */
+int attach(struct init *init, int tree, int target, const struct mount_look *look, const char *destination) {
+  int result = 0;
+  int late = tree_change(tree, look, 0) < 0;
+  if (late && errno != ENOSYS) result = failed(init, "mount_setattr", destination);
+  else if (tree_attach(tree, target) < 0) result = failed(init, "move_mount to", destination);
+  else if (late && tree_remount(tree, look) < 0) result = failed(init, "remount", destination);
+  else if (tree_propagate(tree, look->propagation) < 0) result = failed(init, "mount propagation of", destination);
   int error = errno;
-  ssize_t length = read(context_fd, message, sizeof message - 1);
-  if (length > 2) {
-    message[length - (message[length - 1] == '\n')] = 0;
-    detail_add(init, ": the kernel says: ");
-    detail_add(init, message + 2);
-  }
+  close(tree);
+  close(target);
   errno = error;
+  return result;
 }
 
-static int set_parameter(int context_fd, char *word) {
-  char *value = strchr(word, '=');
-  if (!value) return (int)syscall(SYS_fsconfig, context_fd, FSCONFIG_SET_FLAG, word, NULL, 0);
-  *value++ = 0;
-  return (int)syscall(SYS_fsconfig, context_fd, FSCONFIG_SET_STRING, word, value, 0);
-}
-
-/* `data` as mount(2) takes it: parameters with commas between them. */
-static int set_parameters(int context_fd, const char *data) {
-  char words[4096];
-  if (text_copy(words, sizeof words, data) >= sizeof words) {
-    errno = E2BIG;
-    return -1;
-  }
-  for (char *word = words; word && *word;) {
-    char *comma = strchr(word, ',');
-    if (comma) *comma++ = 0;
-    if (*word && set_parameter(context_fd, word) < 0) return -1;
-    word = comma;
-  }
-  return 0;
-}
-
-/* A new, detached mount of a filesystem; -1 with detail and errno. */
-int filesystem_new(struct init *init, const char *type, const char *source, const char *data, uint64_t attributes) {
-  int context_fd = (int)syscall(SYS_fsopen, type, 1 /* FSOPEN_CLOEXEC */);
-  if (context_fd < 0) return failed(init, "fsopen", type);
-  int mount_fd = -1;
-  if (syscall(SYS_fsconfig, context_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0 ||
-      set_parameters(context_fd, data) < 0 ||
-      syscall(SYS_fsconfig, context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
-      (mount_fd = (int)syscall(SYS_fsmount, context_fd, 1 /* FSMOUNT_CLOEXEC */, (unsigned)attributes)) < 0) {
-    failed(init, "mount", type);
-    add_kernel_message(init, context_fd);
-  }
-  int error = errno;
-  close(context_fd);
-  errno = error;
-  return mount_fd;
+/* Change the attributes of a mount that is attached. */
+int mount_change(struct init *init, int mounted, const struct mount_look *look, const char *destination) {
+  if (tree_change(mounted, look, 0) == 0) return 0;
+  if (errno == ENOSYS && tree_remount(mounted, look) == 0) return 0;
+  return failed(init, "mount_setattr", destination);
 }

@@ -1,206 +1,172 @@
 /* Mounts inside the container's root. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mount_api.h"
 
-#define PLAIN_TARGET 1u /* no symbolic link on the way: for /proc and /sys, whose place is part of the safety */
+/* The name of what a descriptor is open on; -1 if it has none, or too long a one. */
+static int name_of(const struct init *init, int fd, char *name, size_t size) {
+  char path[64];
+  fd_path(path, sizeof path, fd);
+  ssize_t length = readlinkat(init->proc_fd, path + strlen("/proc/"), name, size);
+  if (length < 0) return -1;
+  if ((size_t)length == size) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  name[length] = 0;
+  return 0;
+}
 
-#define MOST_PARAMETER 255 /* fsconfig(2) takes strings shorter than 256 bytes */
-
-int op_propagation(struct init *init, struct reader *in) {
-  uint64_t flags = read_number(in);
-  if (mount(NULL, "/", NULL, (unsigned long)flags, NULL) < 0) return failed(init, "mount propagation of", "/");
+static int may_be_replaced(const char *name) {
+  /* As runc has it: what lxcfs shows a container in place of the host's. */
+  static const char *const files[] = {"cpuinfo",   "diskstats", "meminfo", "stat",    "swaps",
+                                      "uptime",    "loadavg",   "slabinfo", "net/dev", "sys/kernel/ns_last_pid",
+                                      "sys/crypto/fips_enabled"};
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+    if (strcmp(name, files[i]) == 0) return 1;
   return 0;
 }
 
 /*
- * pivot_root(2) refuses a new root whose parent mount is shared, and a bind would spread to the host: walk up to the
- * mount that holds the path (only a mount point takes a propagation change) and make it private.
+ * A fake /proc could make programs believe what isn't so (a label that was never set, an unmasked file): only a procfs
+ * goes there, and below it only what is known to be harmless.  By where the target really is, not by its name.
  */
-static int make_parent_private(const char *path) {
-  char parent[4096];
-  text_copy(parent, sizeof parent, path);
-  for (;;) {
-    if (mount(NULL, parent, NULL, MS_PRIVATE, NULL) == 0) return 0;
-    if (errno != EINVAL || strcmp(parent, "/") == 0) return -1;
-    char *slash = strrchr(parent, '/');
-    if (slash == parent) slash++;
-    if (!slash) return -1;
-    *slash = 0;
-  }
+static int guard_proc(struct init *init, int target, int is_proc, const char *destination) {
+  char root[4096], place[4096];
+  if (name_of(init, init->root_fd, root, sizeof root) < 0 || name_of(init, target, place, sizeof place) < 0)
+    return failed(init, "find the place of", destination);
+  size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+  const char *inside = place + length;
+  if (strncmp(place, root, length) != 0 || strncmp(inside, "/proc", 5) != 0) return 0;
+  if (inside[5] == 0) return is_proc ? 0 : fail(init, EPERM, "mount what is no procfs on", "/proc");
+  if (inside[5] != '/' || may_be_replaced(inside + 6)) return 0;
+  return fail(init, EPERM, "mount inside /proc, on", inside);
 }
 
-int op_root(struct init *init, struct reader *in) {
-  const char *path = read_string(in);
-  uint64_t bind = read_number(in), private_parent = read_number(in);
-  int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (target < 0) return failed(init, "open", path);
-  init->root_fd = target;
-  if (!bind) return 0;
-  if (private_parent && make_parent_private(path) < 0) return failed(init, "make private the mount of", path);
-  int tree = tree_clone(target, "", 1);
-  if (tree < 0) return failed(init, "open_tree", path);
-  if (tree_attach(tree, target) < 0) return failed(init, "move_mount to", path);
-  close(target);
-  init->root_fd = tree;
+/* The mount is the container's root from now on, for the mounts that follow as well. */
+static int attach_checked(struct init *init, int tree, int target, const struct mount_look *look,
+                          const char *destination, uint64_t flags) {
+  int root = flags & AT_ROOT ? fcntl(tree, F_DUPFD_CLOEXEC, 0) : -1;
+  if (attach(init, tree, target, look, destination) < 0) return -1;
+  if (root < 0) return 0;
+  close(init->root_fd);
+  init->root_fd = root;
   return 0;
 }
 
-/* Attributes and propagation, then the attachment; closes both descriptors. */
-static int finish(struct init *init, int tree, int target, const struct mount_look *look, const char *destination) {
-  int result = 0;
-  int late = tree_change(tree, look, 0) < 0;
-  if (late && errno != ENOSYS) result = failed(init, "mount_setattr", destination);
-  else if (tree_attach(tree, target) < 0) result = failed(init, "move_mount to", destination);
-  else if (late && tree_remount(tree, look) < 0) result = failed(init, "remount", destination);
-  else if (tree_propagate(tree, look->propagation) < 0) result = failed(init, "mount propagation of", destination);
-  int error = errno;
-  close(tree);
+/* The mount point, made if it is missing: then *existed is 0. */
+static int open_target(struct init *init, const char *destination, uint64_t flags, int *existed) {
+  int plain = (flags & PLAIN_TARGET) != 0;
+  int target = plain ? open_plain_in_root(init->root_fd, destination, O_PATH | O_DIRECTORY)
+                     : open_in_root(init->root_fd, destination, O_PATH);
+  *existed = target >= 0;
+  if (target >= 0 || errno != ENOENT) return target;
+  target = make_in_root(init->root_fd, destination, 1, 0755);
+  if (target < 0 || !plain) return target;
   close(target);
-  errno = error;
-  return result;
+  return open_plain_in_root(init->root_fd, destination, O_PATH | O_DIRECTORY);
 }
 
-static int longest_parameter(const char *data) {
-  size_t longest = 0;
-  while (*data) {
-    size_t length = strcspn(data, ",");
-    if (length > longest) longest = length;
-    data += length + (data[length] == ',');
-  }
-  return longest > MOST_PARAMETER;
-}
-
-/* mount(2), for parameters longer than fsconfig(2) takes (overlay's lowerdir). */
-static int mount_classic(struct init *init, const char *destination, int target, const char *type, const char *source,
-                         const char *data, const struct mount_look *look) {
-  char path[64];
-  fd_path(path, sizeof path, target);
-  int done = mount(source, path, type, classic_flags(look->set), data);
-  int error = errno;
+/* A mount that mount(2) has made is found by its name: from the host for the root, whose descriptor lies below it. */
+static int mount_classic(struct init *init, const struct filesystem *what, int target, const struct mount_look *look,
+                         const char *destination, uint64_t flags) {
+  if (filesystem_classic(init, what, look->set, target) < 0) return -1;
   close(target);
-  if (done < 0) return fail(init, error, "mount", type);
-  int mounted = open_in_root(init->root_fd, destination, O_PATH);
+  int mounted = flags & AT_ROOT ? open(init->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC)
+                                : open_in_root(init->root_fd, destination, O_PATH);
   if (mounted < 0 || tree_propagate(mounted, look->propagation) < 0)
     return failed(init, "mount propagation of", destination);
+  if (flags & AT_ROOT) {
+    close(init->root_fd);
+    init->root_fd = mounted;
+    return 0;
+  }
   close(mounted);
   return 0;
 }
 
+static void mode_parameter(char *text, mode_t mode) {
+  char *at = text + strlen(strcpy(text, "mode="));
+  for (int shift = 9; shift >= 0; shift -= 3) *at++ = (char)('0' + (mode >> shift & 7));
+  *at = 0;
+}
+
 int op_mount(struct init *init, struct reader *in) {
-  const char *destination = read_string(in), *type = read_string(in), *source = read_string(in);
-  const char *data = read_string(in);
+  const char *destination = read_string(in);
   /* One by one: the order in which an initializer's expressions are evaluated isn't defined. */
+  struct filesystem what = {0};
   struct mount_look look = {0};
+  struct stat status;
+  int existed;
+  what.type = read_string(in);
+  what.source = read_string(in);
+  what.parameters = read_strings(in);
+  what.flags = read_number(in);
   look.set = read_number(in);
   look.propagation = read_number(in);
   uint64_t flags = read_number(in);
-  int target = make_in_root(init->root_fd, destination, 1, 0755);
-  if (target >= 0 && flags & PLAIN_TARGET) {
-    close(target);
-    target = open_plain_in_root(init->root_fd, destination, O_PATH | O_DIRECTORY);
-  }
-  if (target < 0) return failed(init, "open the mount point", destination);
-  if (longest_parameter(data)) return mount_classic(init, destination, target, type, source, data, &look);
-  int tree = filesystem_new(init, type, source, data, look.set);
+  int target = open_target(init, destination, flags, &existed);
+  if (target < 0 || fstat(target, &status) < 0) return failed(init, "open the mount point", destination);
+  if (guard_proc(init, target, strcmp(what.type, "proc") == 0, destination) < 0) return -1;
+  if (existed && flags & MODE_BELOW) mode_parameter(what.mode, status.st_mode);
+  if (filesystem_needs_classic(&what, 0)) return mount_classic(init, &what, target, &look, destination, flags);
+  int tree = filesystem_new(init, &what, look.set);
+  if (tree < 0 && errno == EINVAL && filesystem_needs_classic(&what, 1))
+    return mount_classic(init, &what, target, &look, destination, flags);
   if (tree < 0) return -1;
+  if (existed && flags & COPY_UP && copy_up(init, target, tree, (flags & OWNER_BELOW) != 0, destination) < 0) return -1;
   look.set = 0; /* fsmount(2) has set them */
-  return finish(init, tree, target, &look, destination);
+  return attach_checked(init, tree, target, &look, destination, flags);
 }
 
 int op_bind(struct init *init, struct reader *in) {
   const char *destination = read_string(in), *source = read_string(in);
   uint64_t recursive = read_number(in);
-  struct mount_look look, below;
+  struct mount_look look, all = {0};
+  struct stat status;
+  look.propagation = read_number(in);
+  uint64_t flags = read_number(in);
   look.set = read_number(in);
   look.clear = read_number(in);
-  below.set = read_number(in);
-  below.clear = read_number(in);
-  look.propagation = read_number(in);
+  all.set = read_number(in);
+  all.clear = read_number(in);
   int from = open(source, O_PATH | O_CLOEXEC);
-  struct stat status;
   if (from < 0 || fstat(from, &status) < 0) return failed(init, "open the source", source);
   int target = make_in_root(init->root_fd, destination, S_ISDIR(status.st_mode), S_ISDIR(status.st_mode) ? 0755 : 0644);
   if (target < 0) return failed(init, "open the mount point", destination);
+  if (guard_proc(init, target, is_procfs(from), destination) < 0) return -1;
   int tree = tree_clone(from, "", recursive != 0);
   if (tree < 0) return failed(init, "open_tree", source);
   close(from);
-  if (tree_change(tree, &below, 1) < 0) return failed(init, "mount_setattr (recursive)", destination);
-  return finish(init, tree, target, &look, destination);
-}
-
-/* Change the attributes of a mount that is attached. */
-static int change(struct init *init, int mounted, const struct mount_look *look, const char *destination) {
-  if (tree_change(mounted, look, 0) == 0) return 0;
-  if (errno == ENOSYS && tree_remount(mounted, look) == 0) return 0;
-  return failed(init, "mount_setattr", destination);
+  if (tree_change(tree, &all, 1) < 0) return failed(init, "mount_setattr (recursive)", destination);
+  /* What is said of all the mounts has the last word on the topmost too (as runc has it). */
+  look.set = (look.set & ~all.clear) | all.set;
+  look.clear = (look.clear & ~all.set) | all.clear;
+  return attach_checked(init, tree, target, &look, destination, flags);
 }
 
 int op_remount(struct init *init, struct reader *in) {
   const char *destination = read_string(in);
-  struct mount_look look;
+  struct filesystem what = {.source = destination, .type = ""};
+  struct mount_look look, all = {0};
+  what.parameters = read_strings(in);
+  what.flags = read_number(in);
+  uint64_t clear = read_number(in);
+  look.propagation = read_number(in);
   look.set = read_number(in);
   look.clear = read_number(in);
-  look.propagation = read_number(in);
+  all.set = read_number(in);
+  all.clear = read_number(in);
   int mounted = open_in_root(init->root_fd, destination, O_PATH);
   if (mounted < 0) return failed(init, "open", destination);
-  if (change(init, mounted, &look, destination) < 0) return -1;
+  if (filesystem_change(init, mounted, &what, clear) < 0) return -1;
+  if (mount_change(init, mounted, &look, destination) < 0) return -1;
+  if (tree_change(mounted, &all, 1) < 0) return failed(init, "mount_setattr (recursive)", destination);
   if (tree_propagate(mounted, look.propagation) < 0) return failed(init, "mount propagation of", destination);
   close(mounted);
   return 0;
-}
-
-/* /dev/null of the host, proven to be it: a container that can plant another file there must not choose the mask. */
-static int open_null(void) {
-  int fd = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (fd >= 0 && !is_null_device(fd)) {
-    close(fd);
-    errno = ENODEV;
-    return -1;
-  }
-  return fd;
-}
-
-int op_mask(struct init *init, struct reader *in) {
-  const char *path = read_string(in);
-  struct mount_look look = {0};
-  struct stat status;
-  int target = open_in_root(init->root_fd, path, O_PATH), tree;
-  if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0; /* what isn't there needs no mask */
-  if (target < 0 || fstat(target, &status) < 0) return failed(init, "open", path);
-  if (S_ISDIR(status.st_mode)) {
-    tree = filesystem_new(init, "tmpfs", "tmpfs", "nr_blocks=1,nr_inodes=1", 1 /* MOUNT_ATTR_RDONLY */);
-    if (tree < 0) return -1;
-  } else {
-    int null = open_null();
-    if (null < 0) return failed(init, "open the device", "/dev/null");
-    tree = tree_clone(null, "", 0);
-    if (tree < 0) return failed(init, "open_tree", "/dev/null");
-    close(null);
-  }
-  return finish(init, tree, target, &look, path);
-}
-
-int op_readonly_path(struct init *init, struct reader *in) {
-  const char *path = read_string(in);
-  struct mount_look look = {.set = 1 /* MOUNT_ATTR_RDONLY */};
-  int target = open_in_root(init->root_fd, path, O_PATH);
-  if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0;
-  if (target < 0) return failed(init, "open", path);
-  int tree = tree_clone(target, "", 1);
-  if (tree < 0) return failed(init, "open_tree", path);
-  return finish(init, tree, target, &look, path);
-}
-
-int op_readonly_root(struct init *init, struct reader *in) {
-  (void)in;
-  struct mount_look look = {.set = 1 /* MOUNT_ATTR_RDONLY */};
-  return change(init, init->root_fd, &look, "/");
 }

@@ -11,7 +11,47 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "mount_api.h"
+
+int op_propagation(struct init *init, struct reader *in) {
+  uint64_t flags = read_number(in);
+  if (mount(NULL, "/", NULL, (unsigned long)flags, NULL) < 0) return failed(init, "mount propagation of", "/");
+  return 0;
+}
+
+/*
+ * pivot_root(2) refuses a new root whose parent mount is shared, and a bind would spread to the host: walk up to the
+ * mount that holds the path (only a mount point takes a propagation change) and make it private.
+ */
+static int make_parent_private(const char *path) {
+  char parent[4096];
+  text_copy(parent, sizeof parent, path);
+  for (;;) {
+    if (mount(NULL, parent, NULL, MS_PRIVATE, NULL) == 0) return 0;
+    if (errno != EINVAL || strcmp(parent, "/") == 0) return -1;
+    char *slash = strrchr(parent, '/');
+    if (slash == parent) slash++;
+    if (!slash) return -1;
+    *slash = 0;
+  }
+}
+
+int op_root(struct init *init, struct reader *in) {
+  const char *path = read_string(in);
+  uint64_t bind = read_number(in), private_parent = read_number(in);
+  int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (target < 0) return failed(init, "open", path);
+  init->root_fd = target;
+  init->root_path = path;
+  if (!bind) return 0;
+  if (private_parent && make_parent_private(path) < 0) return failed(init, "make private the mount of", path);
+  int tree = tree_clone(target, "", 1);
+  if (tree < 0) return failed(init, "open_tree", path);
+  if (tree_attach(tree, target) < 0) return failed(init, "move_mount to", path);
+  close(target);
+  init->root_fd = tree;
+  return 0;
+}
 
 /* Names under /proc are the host's as long as the root is: none may be used once it has changed. */
 static int leave_host(struct init *init) {

@@ -9,6 +9,8 @@ SHIM_SOURCES = ("spawn.c", "shim_bpf.c", "shim_misc.c")
 
 # ocipy-init: the static program that runs inside the container's namespaces.
 INIT_SOURCES = (
+    "copy_up.c",
+    "filesystem.c",
     "init.c",
     "mount_api.c",
     "op_console.c",
@@ -17,6 +19,7 @@ INIT_SOURCES = (
     "op_hook.c",
     "op_mount.c",
     "op_process.c",
+    "op_protect.c",
     "op_root.c",
     "op_schedule.c",
     "op_seccomp.c",

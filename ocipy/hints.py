@@ -1,6 +1,7 @@
 """Advice for steps that failed, by step, errno and a word in the detail or the mount's type ("": any)."""
 
 HINTS = (
+    ("mount", "EPERM", "inside /proc", "only files such as /proc/meminfo may be replaced there"),
     ("mount", "EPERM", "mqueue", "the IPC namespace is not owned by this user namespace; add an ipc namespace"),
     ("mount", "EPERM", "sysfs", "the network namespace is not owned by this user namespace; add a network namespace"),
     ("mount", "EPERM", "proc", "the PID namespace is not owned by this user namespace, or the host's /proc is masked"),
@@ -10,6 +11,12 @@ HINTS = (
     ("mount", "EINVAL", "", "the filesystem refused an option"),
     ("mount", "ELOOP", "", "a symbolic link in the root filesystem stands where this must be mounted"),
     ("mount", "EROFS", "", "the mount point doesn't exist, and the root filesystem is read-only"),
+    ("bind", "EPERM", "inside /proc", "only files such as /proc/meminfo may be replaced there"),
+    ("remount", "EINVAL", "mount_setattr", "nothing is mounted there"),
+    ("remount", "EINVAL", "fspick", "nothing is mounted there"),
+    ("remount", "EPERM", "mount_setattr", "a flag locked by an outer user namespace can't be cleared"),
+    ("bind", "EROFS", "", "the mount point doesn't exist, and the root filesystem is read-only"),
+    ("directory", "EROFS", "", "the directory doesn't exist, and the root filesystem is read-only"),
     ("bind", "ENOENT", "source", "the source of a bind mount must exist on the host"),
     ("bind", "EPERM", "mount_setattr", "a flag locked by an outer user namespace can't be cleared"),
     ("root", "ENOENT", "open", "root.path names the root filesystem, relative to the bundle"),

@@ -1,7 +1,17 @@
 """The plan in words: one line a step, in order: who does it, what, and which part of config.json asks for it."""
 
 from ocipy.capabilities import names
-from ocipy.plan.mount_options import PROPAGATION
+from ocipy.plan.mount_options import (
+    MS_DIRSYNC,
+    MS_I_VERSION,
+    MS_LAZYTIME,
+    MS_MANDLOCK,
+    MS_RDONLY,
+    MS_SILENT,
+    MS_SYNCHRONOUS,
+    PROPAGATION,
+)
+from ocipy.plan.mounts import AT_ROOT, COPY_UP
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.plan.scheduling import DOMAINS, IO_CLASSES, MEMORY_FLAGS, MEMORY_MODES, POLICIES, SCHEDULER_FLAGS
 from ocipy.pointers import dotted
@@ -16,6 +26,8 @@ if TYPE_CHECKING:
 _ATTRIBUTES = ((0x1, "ro"), (0x2, "nosuid"), (0x4, "nodev"), (0x8, "noexec"), (0x80, "nodiratime"),
                (0x200000, "nosymfollow"))  # fmt: skip
 _ACCESS_TIMES = {0x10: "noatime", 0x20: "strictatime"}
+_SUPERBLOCK = ((MS_RDONLY, "ro"), (MS_SYNCHRONOUS, "sync"), (MS_MANDLOCK, "mand"), (MS_DIRSYNC, "dirsync"),
+               (MS_SILENT, "silent"), (MS_I_VERSION, "iversion"), (MS_LAZYTIME, "lazytime"))  # fmt: skip
 _DEVICE_TYPES = {0o020000: "c", 0o060000: "b", 0o010000: "p"}
 
 
@@ -65,9 +77,33 @@ def _listed(*words: str) -> str:
     return f" ({', '.join(word for word in words if word)})" if any(words) else ""
 
 
+def _filesystem(values: "Values") -> str:
+    """The options that are the superblock's."""
+    words = [name for bit, name in _SUPERBLOCK if values["superblock"] & bit]
+    words += [f"not {name}" for bit, name in _SUPERBLOCK if values.get("superblock_clear", 0) & bit]
+    words = [f"filesystem {','.join(words)}"] if words else []
+    return ", ".join([",".join(values["data"])] * bool(values["data"]) + words)
+
+
 def _mount(values: "Values") -> str:
-    extra = _listed(_attributes(values["set"]), values["data"], _propagation(values["propagation"]))
-    return f"mount {values['type']} on {values['destination']}{extra}"
+    extra = _listed(_attributes(values["set"]), _filesystem(values), _propagation(values["propagation"]))
+    return f"mount {values['type']} on {values['destination']}{extra}{_mount_ways(values['flags'])}"
+
+
+def _mount_ways(flags: int) -> str:
+    words = ["content copied up"] * bool(flags & COPY_UP) + ["as the new root"] * bool(flags & AT_ROOT)
+    return f", {', '.join(words)}" if words else ""
+
+
+def _remount(values: "Values") -> str:
+    below = _attributes(values["recursive_set"], values["recursive_clear"])
+    extra = _listed(
+        _attributes(values["set"], values["clear"]),
+        f"below: {below}" if below else "",
+        _filesystem(values),
+        _propagation(values["propagation"]),
+    )
+    return f"remount {values['destination']}{extra}"
 
 
 def _bind(values: "Values") -> str:
@@ -75,7 +111,7 @@ def _bind(values: "Values") -> str:
     below = _attributes(values["recursive_set"], values["recursive_clear"])
     own = _attributes(values["set"], values["clear"])
     extra = _listed(own, f"below: {below}" if below else "", _propagation(values["propagation"]))
-    return f"{verb} {values['source']} on {values['destination']}{extra}"
+    return f"{verb} {values['source']} on {values['destination']}{extra}{_mount_ways(values['flags'])}"
 
 
 def _cgroup_write(values: "Values") -> str:
@@ -176,7 +212,7 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     ),
     "mount": _mount,
     "bind": _bind,
-    "remount": lambda v: f"remount {v['destination']}{_listed(_attributes(v['set'], v['clear']))}",
+    "remount": _remount,
     "directory": lambda v: f"make the directory {v['path']} if it is missing",
     "symlink": lambda v: f"link {v['path']} to {v['target']}",
     "device": _device,

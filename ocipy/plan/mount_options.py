@@ -1,11 +1,15 @@
-"""Mount options, as runc(8) and the spec list them: what each one does to a mount.
+"""Mount options, as config.md, runc(8) and mount(8) list them: what each one does to a mount.
 
-Attributes are those of mount_setattr(2); propagation those of mount(2); what isn't known is the filesystem's own.
+Attributes are those of mount_setattr(2); propagation and the superblock's flags those of mount(2); what isn't known is
+the filesystem's own.
 """
 
 RDONLY, NOSUID, NODEV, NOEXEC = 0x1, 0x2, 0x4, 0x8
 RELATIME, NOATIME, STRICTATIME, ATIME_MASK = 0x0, 0x10, 0x20, 0x70
 NODIRATIME, NOSYMFOLLOW = 0x80, 0x200000
+
+MS_RDONLY, MS_SYNCHRONOUS, MS_MANDLOCK, MS_DIRSYNC, MS_SILENT = 0x1, 0x10, 0x40, 0x80, 0x8000
+MS_I_VERSION, MS_LAZYTIME = 1 << 23, 1 << 25
 
 MS_REC = 0x4000
 PROPAGATION = {
@@ -16,7 +20,7 @@ PROPAGATION = {
 }
 PROPAGATION.update({f"r{name}": flag | MS_REC for name, flag in list(PROPAGATION.items())})
 
-# option → (attribute, whether it is set); the access-time ones set a field.
+# option → (attributes, whether they are set); the access-time ones set a field.
 _ATTRIBUTES = {
     "ro": (RDONLY, True),
     "rw": (RDONLY, False),
@@ -31,57 +35,114 @@ _ATTRIBUTES = {
     "nosymfollow": (NOSYMFOLLOW, True),
     "symfollow": (NOSYMFOLLOW, False),
 }
-_ACCESS_TIME = {
-    "noatime": NOATIME,
-    "atime": RELATIME,
-    "relatime": RELATIME,
-    "norelatime": RELATIME,
-    "strictatime": STRICTATIME,
-    "nostrictatime": RELATIME,
-}
-# Options of the superblock that mount(2) had flags for; fsconfig(2) takes them by name.
-_SUPERBLOCK = ("sync", "dirsync", "lazytime", "mand", "iversion")
-_NOTHING = ("defaults", "silent", "async", "nolazytime", "nomand", "loud", "noiversion", "acl", "noacl")
+_ACCESS_TIME = {"noatime": NOATIME, "relatime": RELATIME, "strictatime": STRICTATIME}
+_NOT_ACCESS_TIME = {"atime": NOATIME, "norelatime": RELATIME, "nostrictatime": STRICTATIME}
+# The words that an r in front makes recursive (config.md).
+_RECURSIVE = {f"r{name}": name for name in (*_ATTRIBUTES, *_ACCESS_TIME, *_NOT_ACCESS_TIME)}
+# What fstab's users may mount implies these (mount(8)).
+_ATTRIBUTES.update(dict.fromkeys(("user", "users"), (NOSUID | NODEV | NOEXEC, True)))
+_ATTRIBUTES.update(dict.fromkeys(("owner", "group"), (NOSUID | NODEV, True)))
 
-# Recursive attributes exist for those a subtree can be given (config-linux.md: rro, rnosuid, …).
-_RECURSIVE = ("ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "diratime", "nodiratime", "symfollow",
-              "nosymfollow", "relatime", "norelatime", "noatime", "atime", "strictatime", "nostrictatime")  # fmt: skip
+# Flags of the superblock, shared by all mounts of it: a bind mount has none of its own.
+_SUPERBLOCK = {
+    "sync": (MS_SYNCHRONOUS, True),
+    "async": (MS_SYNCHRONOUS, False),
+    "dirsync": (MS_DIRSYNC, True),
+    "mand": (MS_MANDLOCK, True),
+    "nomand": (MS_MANDLOCK, False),
+    "lazytime": (MS_LAZYTIME, True),
+    "nolazytime": (MS_LAZYTIME, False),
+    "iversion": (MS_I_VERSION, True),
+    "noiversion": (MS_I_VERSION, False),
+    "silent": (MS_SILENT, True),
+    "loud": (MS_SILENT, False),
+}
+# Words for mount(8) alone.
+_NOTHING = ("defaults", "auto", "noauto", "nouser", "_netdev")
+_NOTHING_PREFIXES = ("x-", "X-", "comment=")
 
 
 class MountOptions:
-    """A list of options, sorted: attributes to ``set`` and ``clear`` (and recursively), ``propagation`` (0: as it is),
-    ``bind`` and ``recursive`` for bind mounts, ``data`` for the filesystem, ``unsupported`` names."""
+    """A list of options, sorted.
+
+    Attributes to ``set`` and ``clear`` (and recursively); the ``superblock``'s flags and those to be cleared of it;
+    ``propagation``: changes in order; ``bind`` and ``recursive`` for bind mounts; ``idmap``: "", "idmap" or "ridmap";
+    ``copy_up`` (tmpcopyup), ``remount``; ``data``: options of the filesystem.
+    """
 
     __slots__ = (
-        "bind", "clear", "data", "propagation", "recursive", "recursive_clear", "recursive_set", "set", "unsupported",
+        "bind", "clear", "copy_up", "data", "idmap", "propagation", "recursive", "recursive_clear", "recursive_set",
+        "remount", "set", "superblock", "superblock_clear",
     )  # fmt: skip
 
     def __init__(self, options: "list[str]") -> None:
-        self.bind = self.recursive = False
-        self.set = self.clear = self.recursive_set = self.recursive_clear = self.propagation = 0
+        self.bind = self.recursive = self.copy_up = self.remount = False
+        self.set = self.clear = self.recursive_set = self.recursive_clear = 0
+        self.superblock = self.superblock_clear = 0
+        self.idmap = ""
+        self.propagation: list[int] = []
         self.data: list[str] = []
-        self.unsupported: list[str] = []
         for option in options:
             self._add(option)
 
     def _add(self, option: str) -> None:
-        if option in _ATTRIBUTES or option in _ACCESS_TIME:
+        if option in _ATTRIBUTES or option in _ACCESS_TIME or option in _NOT_ACCESS_TIME:
             self.set, self.clear = _change(option, self.set, self.clear)
         elif option in PROPAGATION:
-            self.propagation = PROPAGATION[option]
+            self.propagation.append(PROPAGATION[option])
         elif option in ("bind", "rbind"):
-            self.bind, self.recursive = True, option == "rbind"
-        elif option[:1] == "r" and option[1:] in _RECURSIVE:
-            self.recursive_set, self.recursive_clear = _change(option[1:], self.recursive_set, self.recursive_clear)
-        elif option in ("idmap", "ridmap", "tmpcopyup", "remount"):
-            self.unsupported.append(option)
-        elif option in _SUPERBLOCK or option not in _NOTHING:
-            self.data.append(option)
+            self.bind, self.recursive = True, self.recursive or option == "rbind"
+        elif option in _RECURSIVE:
+            self.recursive_set, self.recursive_clear = _change(
+                _RECURSIVE[option], self.recursive_set, self.recursive_clear
+            )
+        elif option in _SUPERBLOCK:
+            self.superblock, self.superblock_clear = _switch(
+                *_SUPERBLOCK[option], self.superblock, self.superblock_clear
+            )
+        elif option in ("idmap", "ridmap"):
+            self.idmap = option
+        elif option == "tmpcopyup":
+            self.copy_up = True
+        elif option == "remount":
+            self.remount = True
+        elif option and option not in _NOTHING and not option.startswith(_NOTHING_PREFIXES):
+            self.data += split(option)
+
+
+def split(option: str) -> "list[str]":
+    r"""The parameters in one option: commas part them, but not within quotes (a security context's) or after a \ ."""
+    if "," not in option:
+        return [option]
+    found, start, quoted, escaped = [], 0, False, False
+    for place, char in enumerate(option):
+        if char == "," and not quoted and not escaped:
+            found.append(option[start:place])
+            start = place + 1
+        quoted ^= char == '"'
+        escaped = char == "\\" and not escaped
+    found.append(option[start:])
+    return [parameter for parameter in found if parameter]
+
+
+def _switch(flag: int, on: bool, set_: int, clear: int) -> "tuple[int, int]":
+    """(set, clear) after one more word: the last of two that contradict each other wins."""
+    return (set_ | flag, clear & ~flag) if on else (set_ & ~flag, clear | flag)
 
 
 def _change(option: str, set_: int, clear: int) -> "tuple[int, int]":
-    """(set, clear) after one more option: the last of two that contradict each other wins."""
+    """The same for attributes.
+
+    Access times are one field.  A word that says what it shall not be takes back only that: after noatime, norelatime
+    says nothing.  The kernel's default is relatime, so that is what becomes of "not noatime" and "not strictatime".
+    """
+    if option in _ATTRIBUTES:
+        return _switch(*_ATTRIBUTES[option], set_, clear)
     if option in _ACCESS_TIME:
         return set_ & ~ATIME_MASK | _ACCESS_TIME[option], clear | ATIME_MASK
-    attribute, on = _ATTRIBUTES[option]
-    return (set_ | attribute, clear & ~attribute) if on else (set_ & ~attribute, clear | attribute)
+    refused = _NOT_ACCESS_TIME[option]
+    if clear & ATIME_MASK and set_ & ATIME_MASK != refused:
+        return set_, clear
+    if refused == RELATIME:
+        return set_, clear & ~ATIME_MASK
+    return set_ & ~ATIME_MASK, clear | ATIME_MASK

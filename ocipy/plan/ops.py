@@ -39,6 +39,7 @@ _RUNTIME_KINDS = (
     ("created", ""),
 )
 
+_LOOK = "set:n clear:n recursive_set:n recursive_clear:n"
 _INIT_KINDS = (
     (1, "barrier", ""),
     (2, "session", ""),
@@ -46,9 +47,9 @@ _INIT_KINDS = (
     (4, "loopback", ""),
     (5, "propagation", "flags:n"),
     (6, "root", "path:s bind:n private_parent:n"),
-    (7, "mount", "destination:s type:s source:s data:s set:n propagation:n flags:n"),
-    (8, "bind", "destination:s source:s recursive:n set:n clear:n recursive_set:n recursive_clear:n propagation:n"),
-    (9, "remount", "destination:s set:n clear:n propagation:n"),
+    (7, "mount", "destination:s type:s source:s data:l superblock:n set:n propagation:n flags:n"),
+    (8, "bind", "destination:s source:s recursive:n propagation:n flags:n " + _LOOK),
+    (9, "remount", "destination:s data:l superblock:n superblock_clear:n propagation:n " + _LOOK),
     (10, "directory", "path:s mode:n"),
     (11, "symlink", "path:s target:s replace:n"),
     (12, "device", "path:s mode:n major:n minor:n uid:n gid:n bind:n"),

@@ -2,7 +2,7 @@
 
 from ocipy.plan.devices import devices
 from ocipy.plan.mount_options import PROPAGATION
-from ocipy.plan.mounts import MountContext, brings_own_dev, mounts, mounts_readonly_dev
+from ocipy.plan.mounts import MountContext, brings_own_dev, mounts, mounts_readonly
 from ocipy.plan.ops import SetupOp
 from ocipy.pointers import escape
 from ocipy.spec.checks_linux import sysctl_path
@@ -44,7 +44,7 @@ def protect(config: "dict[str, Any]") -> "Iterator[SetupOp]":
     A read-only /dev is made so only here: the terminal's /dev/console has to be made in it before.
     """
     linux = config["linux"]
-    yield from mounts_readonly_dev(config["mounts"])
+    yield from mounts_readonly(config["mounts"])
     for name, value in linux["sysctl"].items():
         yield SetupOp("sysctl", f"/linux/sysctl/{escape(name)}", path=f"sys/{sysctl_path(name)}", value=value)
     for number, path in enumerate(linux["readonlyPaths"]):

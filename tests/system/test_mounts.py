@@ -162,7 +162,13 @@ REFUSED = "EINVAL: invalid argument (the filesystem refused an option)"
                 "(the source of a bind mount must exist on the host)"
             ),
         ),
-        ({"options": ["tmpcopyup"]}, "mount option 'tmpcopyup' is not supported yet"),
+        ({"options": ["bind", "size=1m"]}, "'size=1m' is an option of a filesystem: a bind mount has none of its own"),
+        ({"type": ""}, "neither a type of filesystem, nor the option bind or rbind"),
+        ({"type": "ramfs", "options": ["tmpcopyup"]}, "tmpcopyup is for a tmpfs only"),
+        (
+            {"type": "", "options": ["remount", "ro"]},
+            "mount_setattr /mnt: EINVAL: invalid argument (nothing is mounted there)",
+        ),
     ],
 )
 def test_mounts_that_cannot_be(ocipy, bundle, mount, message):

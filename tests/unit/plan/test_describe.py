@@ -38,17 +38,36 @@ def test_every_step_has_a_sentence(name):
     assert "\n" not in text
 
 
+def filesystem(**values):
+    return {"data": [], "superblock": 0, "set": 0, "propagation": 0, "flags": 0} | values
+
+
+def change(**values):
+    unset = dict.fromkeys(("superblock", "superblock_clear", "clear", "recursive_set", "recursive_clear"), 0)
+    return filesystem(**(unset | values))
+
+
 @pytest.mark.parametrize(
     ("name", "values", "text"),
     [
         ("spawn", {"new": ["time"], "join": {}, "tasks": [], "unified": "",
                    "time_offsets": "monotonic 1 2\nboottime -5 0\n"},
          "start ocipy-init in new time namespaces; clocks moved by monotonic 1 2, boottime -5 0"),
-        ("mount", {"type": "proc", "destination": "/p", "data": "", "set": 0, "propagation": 0}, "mount proc on /p"),
+        ("mount", filesystem(type="proc", destination="/p"), "mount proc on /p"),
         (
             "mount",
-            {"type": "tmpfs", "destination": "/t", "data": "size=1m", "set": 0x1 | 0x10, "propagation": 1 << 19},
-            "mount tmpfs on /t (ro,noatime, size=1m, slave)",
+            filesystem(type="tmpfs", destination="/t", data=["size=1m"], set=0x1 | 0x10, propagation=1 << 19, flags=8),
+            "mount tmpfs on /t (ro,noatime, size=1m, slave), content copied up",
+        ),
+        (
+            "mount",
+            filesystem(type="ext4", destination="/", superblock=1 | 1 << 25, flags=2),
+            "mount ext4 on / (filesystem ro,lazytime), as the new root",
+        ),
+        (
+            "remount",
+            change(destination="/x", set=1, clear=8, recursive_set=2, superblock_clear=1 | 16, data=["a", "b=c"]),
+            "remount /x (ro,not noexec, below: nosuid, a,b=c, filesystem not ro,not sync)",
         ),
         ("device", {"path": "/dev/x", "mode": 0o010600, "major": 0, "minor": 0, "uid": 1, "gid": 2, "bind": 0},
          "make /dev/x (p, mode 0600 owned by 1:2)"),

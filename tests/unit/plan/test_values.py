@@ -154,18 +154,21 @@ def test_the_status_hooks_read(make_plan):
 def test_a_cgroup_mount_in_a_namespace_is_one_of_each_hierarchy(make_plan):
     ops = [op for op in make_plan(ask).ops if op.pointer == "/mounts/6"]
     assert [(op.name, op.values.get("type"), op.values.get("source"), op.values.get("data")) for op in ops] == [
-        ("mount", "tmpfs", "tmpfs", "mode=755"),
-        ("mount", "cgroup", "cgroup", "cpu,cpuacct"),
+        ("mount", "tmpfs", "tmpfs", ["mode=755"]),
+        ("mount", "cgroup", "cgroup", ["cpu", "cpuacct"]),
         ("symlink", None, None, None),
         ("symlink", None, None, None),
-        ("mount", "cgroup", "cgroup", "memory"),
-        ("mount", "cgroup", "cgroup", "devices"),
-        ("mount", "cgroup", "cgroup", "pids"),
-        ("mount", "cgroup", "cgroup", "none,name=systemd"),
-        ("remount", None, None, None),
+        ("mount", "cgroup", "cgroup", ["memory"]),
+        ("mount", "cgroup", "cgroup", ["devices"]),
+        ("mount", "cgroup", "cgroup", ["pids"]),
+        ("mount", "cgroup", "cgroup", ["none", "name=systemd"]),
+        ("remount", None, None, []),
     ]
     assert ops[2].values == {"path": "/sys/fs/cgroup/cpu", "target": "cpu,cpuacct", "replace": 0}
-    assert ops[-1].values == {"destination": "/sys/fs/cgroup", "set": 1, "clear": 0, "propagation": 0}
+    assert ops[-1].values == {
+        "destination": "/sys/fs/cgroup", "data": [], "superblock": 0, "superblock_clear": 0, "set": 1, "clear": 0,
+        "recursive_set": 0, "recursive_clear": 0, "propagation": 0,
+    }  # fmt: skip
 
 
 def test_the_numbers_of_all_limits():
