@@ -58,6 +58,7 @@ int fail(struct init *init, int error, const char *what, const char *subject);
 int failed(struct init *init, const char *what, const char *subject); /* with errno */
 void detail_add(struct init *init, const char *text);
 void report(struct init *init, char type, uint32_t error);
+void report_text(struct init *init, char type, uint32_t error, const char *text);
 void warn(struct init *init, int error, const char *what, const char *subject);
 ssize_t send_fd(int socket_fd, int fd, const char *text, size_t length);
 

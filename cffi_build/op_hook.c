@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -11,21 +12,33 @@
 
 #include "init.h"
 
+#define KEPT 2048  /* bytes of the end of its output, for the log */
+#define SHOWN 300  /* bytes of the end of its output, for the error message */
+#define MOST_LEFT (1 << 20) /* bytes in its output at its end: the most a pipe holds (pipe(7), pipe-max-size) */
+#define SLICE 10   /* ms between two looks at the hook where a filter denies pidfd_open */
+#define TOO_LATE (-1)
+
 struct hook {
   const char *path;
   char **arguments;
   char **environment;
-  int input[2];  /* the state, on its stdin */
-  int output[2]; /* what it prints, for the error message */
+  pid_t pid;
+  int pid_fd;
+  int input, output;    /* our ends of its stdin and of what it prints; -1: closed */
+  const char *state[3]; /* what it reads on stdin: before the pid, the pid, after it */
+  int part;
+  size_t used;
+  char said[KEPT]; /* the end of what it printed */
 };
 
-static void hook_child(const struct hook *hook, const struct init *init) {
-  setpgid(0, 0); /* so that a timeout ends what the hook started as well */
-  dup2(hook->input[0], 0);
-  dup2(hook->output[1], 1);
-  dup2(hook->output[1], 2);
+static void hook_child(const struct hook *hook, int input, int output) {
+  setsid(); /* so that a timeout ends what the hook started as well */
+  mode_t mask = umask(022);
+  if (mask) umask(mask); /* init's own, 0, is for the modes that config.json gives */
+  dup2(input, 0);
+  dup2(output, 1);
+  dup2(output, 2);
   syscall(SYS_close_range, 3u, ~0u, 0u);
-  (void)init;
   execve(hook->path, hook->arguments, hook->environment);
   _exit(errno == ENOENT ? 127 : 126);
 }
@@ -36,97 +49,128 @@ static long now_ms(void) {
   return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Take what the hook prints until it closes its output; 0, or -1 when the deadline has passed. */
-static int drain(int fd, char *text, size_t size, long deadline) {
-  size_t used = 0;
-  char waste[512];
-  for (;;) {
-    long left = deadline ? deadline - now_ms() : -1;
-    if (deadline && left <= 0) return -1;
-    struct pollfd poller = {.fd = fd, .events = POLLIN};
-    int ready = poll(&poller, 1, (int)left);
-    if (ready < 0 && errno != EINTR) return -1;
-    if (ready <= 0) continue;
-    ssize_t got = used + 1 < size ? read(fd, text + used, size - 1 - used) : read(fd, waste, sizeof waste);
-    if (got <= 0) return 0;
-    if (used + 1 < size) used += (size_t)got;
-    text[used] = 0;
-  }
-}
-
-/* The exit status as the shell counts it; -1: the time was up, and the hook's process group was killed. */
-static int wait_hook(pid_t pid, long deadline) {
-  int status;
-  int pid_fd = deadline ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-  struct pollfd poller = {.fd = pid_fd, .events = POLLIN};
-  while (pid_fd >= 0) {
-    long left = deadline - now_ms();
-    int ready = left > 0 ? poll(&poller, 1, (int)left) : 0;
-    if (ready < 0 && errno == EINTR) continue;
-    close(pid_fd);
-    if (ready > 0) break;
-    kill(-pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-    return -1;
-  }
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-static void write_all(int fd, const char *text) {
-  size_t left = strlen(text);
-  while (left > 0) {
-    ssize_t written = write(fd, text, left);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return; /* EPIPE: the hook doesn't read its stdin, which is its right */
-    text += written;
-    left -= (size_t)written;
-  }
+static void close_end(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
 }
 
 /* The state, with the pid as the container sees it (runtime.md, State). */
-static void send_state(int fd, const char *before_pid, const char *after_pid) {
-  char pid[24];
-  text_number(pid, sizeof pid, (uint64_t)getpid());
-  write_all(fd, before_pid);
-  write_all(fd, pid);
-  write_all(fd, after_pid);
+static void feed(struct hook *hook) {
+  while (hook->part < 3) {
+    ssize_t written = write(hook->input, hook->state[hook->part], strlen(hook->state[hook->part]));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) return;
+    if (written < 0) break; /* EPIPE: the hook doesn't read its stdin, which is its right */
+    hook->state[hook->part] += written;
+    if (!*hook->state[hook->part]) hook->part++;
+  }
+  close_end(&hook->input);
+}
+
+static void listen_to(struct hook *hook, long most) {
+  char part[512];
+  while (most > 0 && hook->output >= 0) {
+    ssize_t got = read(hook->output, part, sizeof part);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) {
+      close_end(&hook->output);
+      return;
+    }
+    size_t room = sizeof hook->said - 1, surplus = hook->used + (size_t)got > room ? hook->used + (size_t)got - room : 0;
+    memmove(hook->said, hook->said + surplus, hook->used - surplus);
+    memcpy(hook->said + hook->used - surplus, part, (size_t)got);
+    hook->used += (size_t)got - surplus;
+    hook->said[hook->used] = 0;
+    most -= got;
+  }
+}
+
+/* Whether the hook has ended: then its status is taken. */
+static int has_ended(const struct hook *hook, int *status) {
+  pid_t ended;
+  while ((ended = waitpid(hook->pid, status, WNOHANG)) < 0 && errno == EINTR) continue;
+  return ended == hook->pid;
+}
+
+/* In a PID namespace of the container's own there is nothing else but what hooks left. */
+static void kill_all(const struct hook *hook) {
+  kill(getpid() == 1 ? -1 : -hook->pid, SIGKILL);
+}
+
+/*
+ * Talk with the hook until it ends: its wait status, or TOO_LATE, and it was killed.  The process counts, not the end
+ * of its output: a daemon that it left may hold that for good.
+ */
+static int converse(struct hook *hook, long deadline) {
+  int status;
+  while (!has_ended(hook, &status)) {
+    struct pollfd ready[] = {{hook->pid_fd, POLLIN, 0}, {hook->input, POLLOUT, 0}, {hook->output, POLLIN, 0}};
+    long left = deadline ? deadline - now_ms() : -1;
+    if (deadline && left <= 0) {
+      kill_all(hook);
+      while (waitpid(hook->pid, &status, 0) < 0 && errno == EINTR) continue;
+      return TOO_LATE;
+    }
+    if (hook->pid_fd < 0 && (left < 0 || left > SLICE)) left = SLICE;
+    if (poll(ready, 3, (int)left) <= 0) continue;
+    if (ready[1].revents) feed(hook);
+    if (ready[2].revents) listen_to(hook, 1);
+  }
+  listen_to(hook, MOST_LEFT);
+  return status;
+}
+
+static int start(struct hook *hook, struct init *init) {
+  int input[2], output[2];
+  if (pipe2(input, O_CLOEXEC) < 0 || pipe2(output, O_CLOEXEC) < 0) return failed(init, "pipe", "");
+  hook->pid = fork();
+  if (hook->pid == 0) hook_child(hook, input[0], output[1]);
+  close(input[0]);
+  close(output[1]);
+  hook->input = input[1];
+  hook->output = output[0];
+  if (hook->pid < 0) return failed(init, "fork", hook->path);
+  fcntl(hook->input, F_SETFL, O_NONBLOCK);
+  fcntl(hook->output, F_SETFL, O_NONBLOCK);
+  hook->pid_fd = (int)syscall(SYS_pidfd_open, hook->pid, 0);
+  return 0;
+}
+
+static int hook_failed(struct init *init, const struct hook *hook, int status) {
+  char number[24];
+  fail(init, 0, hook->path, "");
+  if (status != TOO_LATE) {
+    text_number(number, sizeof number, (uint64_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
+    detail_add(init, WIFSIGNALED(status) ? ": signal " : ": exit status ");
+    detail_add(init, number);
+    if (hook->used) detail_add(init, ": ");
+    detail_add(init, hook->said + (hook->used > SHOWN ? hook->used - SHOWN : 0));
+  }
+  errno = status == TOO_LATE ? ETIMEDOUT : 0;
+  return -1;
 }
 
 int op_hook(struct init *init, struct reader *in) {
-  struct hook hook = {.path = read_string(in)};
+  struct hook hook = {.path = read_string(in), .pid_fd = -1};
   struct strings arguments = read_strings(in), environment = read_strings(in);
   uint64_t timeout = read_number(in);
-  const char *before_pid = read_string(in), *after_pid = read_string(in);
-  char said[300] = "", number[24];
+  char pid[24];
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
   hook.arguments = arguments.items;
   hook.environment = environment.items;
-  if (pipe2(hook.input, O_CLOEXEC) < 0 || pipe2(hook.output, O_CLOEXEC) < 0) return failed(init, "pipe", "");
+  text_number(pid, sizeof pid, (uint64_t)getpid());
+  hook.state[0] = read_string(in);
+  hook.state[1] = pid;
+  hook.state[2] = read_string(in);
   long deadline = timeout ? now_ms() + (long)timeout * 1000 : 0;
-  pid_t pid = fork();
-  if (pid < 0) return failed(init, "fork", hook.path);
-  if (pid == 0) hook_child(&hook, init);
-  close(hook.input[0]);
-  close(hook.output[1]);
-  struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+  if (start(&hook, init) < 0) return -1;
   sigaction(SIGPIPE, &ignore, &before);
-  send_state(hook.input[1], before_pid, after_pid);
+  int status = converse(&hook, deadline);
   sigaction(SIGPIPE, &before, NULL);
-  close(hook.input[1]);
-  drain(hook.output[0], said, sizeof said, deadline);
-  int status = wait_hook(pid, deadline);
-  close(hook.output[0]);
-  if (status == 0) return 0;
-  fail(init, status < 0 ? ETIMEDOUT : 0, hook.path, "");
-  if (status > 0) {
-    text_number(number, sizeof number, (uint64_t)status);
-    detail_add(init, ": exit status ");
-    detail_add(init, number);
-  }
-  if (said[0]) {
-    detail_add(init, ": ");
-    detail_add(init, said);
-  }
-  errno = status < 0 ? ETIMEDOUT : 0;
-  return -1;
+  close_end(&hook.input);
+  close_end(&hook.output);
+  close_end(&hook.pid_fd);
+  if (hook.used) report_text(init, OCIPY_MSG_LOG, 0, hook.said);
+  return status == 0 ? 0 : hook_failed(init, &hook, status);
 }

@@ -67,9 +67,11 @@ enum ocipy_op_code {
 #define OCIPY_MSG_BARRIER 'B' /* u32 index: everything before this op is done */
 #define OCIPY_MSG_ERROR 'E'   /* u32 index, u32 errno, text: the op failed, init exits */
 #define OCIPY_MSG_WARNING 'W' /* u32 index, u32 errno, text */
+#define OCIPY_MSG_LOG 'L'     /* u32 index, u32 0, text: what a hook printed */
 #define OCIPY_MSG_PID 'P'     /* u32 pid: of the process that a first child left behind (joined PID namespace) */
 #define OCIPY_MSG_AGENT 'A'   /* u32 index: the op wants the seccomp agent: GO, with a connection to it and its state */
 #define OCIPY_MSG_GO 'G'      /* to init: go on */
+#define OCIPY_PACKET 4096     /* bytes of the longest */
 
 /* File descriptors init starts with, counted from its first argument, the base: 3 + preserved ones. */
 #define OCIPY_FD_SYNC 0

@@ -20,16 +20,18 @@ int fail(struct init *init, int error, const char *what, const char *subject) {
 
 int failed(struct init *init, const char *what, const char *subject) { return fail(init, errno, what, subject); }
 
-void report(struct init *init, char type, uint32_t error) {
-  char packet[16 + sizeof init->detail];
-  size_t text = strlen(init->detail);
+void report_text(struct init *init, char type, uint32_t error, const char *text) {
+  char packet[OCIPY_PACKET];
+  size_t length = strnlen(text, sizeof packet - 9);
   packet[0] = type;
   memcpy(packet + 1, &init->index, 4);
   memcpy(packet + 5, &error, 4);
-  memcpy(packet + 9, init->detail, text);
+  memcpy(packet + 9, text, length);
   /* A runtime that is gone can't be told; init notices by the end of file at its next read and exits. */
-  while (send(init->report_fd, packet, 9 + text, MSG_NOSIGNAL) < 0 && errno == EINTR) continue;
+  while (send(init->report_fd, packet, 9 + length, MSG_NOSIGNAL) < 0 && errno == EINTR) continue;
 }
+
+void report(struct init *init, char type, uint32_t error) { report_text(init, type, error, init->detail); }
 
 void warn(struct init *init, int error, const char *what, const char *subject) {
   fail(init, error, what, subject);

@@ -3,7 +3,7 @@
 import posix
 
 from ocipy import init_process, state
-from ocipy.errors import NotFoundError, StateError, StepError
+from ocipy.errors import NotFoundError, OcipyError, StateError, StepError
 from ocipy.state import SOCKET, StateDir
 
 TYPE_CHECKING = False
@@ -133,21 +133,15 @@ class Container:
         """Let init run the program (runtime.md, Start); then the poststart hooks.
 
         Returns once the program's execve has succeeded.  Raises StateError unless the status is ``created``, StepError
-        when a step between start and execve fails (the container is stopped then), or a poststart hook (it is killed).
+        when a step between start and execve fails (the container is stopped then), or a hook (the container is gone
+        then: Lifecycle, 7 and 9).
         """
-        from ocipy.release import release
-
-        directory = self._dir()
-        directory.lock()
         try:
-            found = directory.read()
-            status = self._status(found, locked=True)
-            if status != "created":
-                raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
-            release(directory, found)
-        finally:
-            directory.close()
-        self._run_poststart(found)
+            self._run_poststart(self._release())
+        except StepError as problem:
+            if problem.pointer.startswith("/hooks/"):
+                self._destroy_after_failure()
+            raise
 
     def kill(self, signal: "int | str" = "TERM", *, all: bool = False) -> None:
         """Send a signal (number or name) to init, or with ``all`` to every process in the container's cgroup.
@@ -219,16 +213,36 @@ class Container:
             return "running"
         return "created"
 
-    def _run_poststart(self, found: "dict[str, Any]") -> None:
-        if not found["hooks"]["poststart"]:
-            return
-        from ocipy import hooks
+    def _release(self) -> "dict[str, Any]":
+        from ocipy.release import release
+
+        directory = self._dir()
+        directory.lock()
+        try:
+            found = directory.read()
+            status = self._status(found, locked=True)
+            if status != "created":
+                raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
+            release(directory, found)
+        finally:
+            directory.close()
+        return found
+
+    @staticmethod
+    def _run_poststart(found: "dict[str, Any]") -> None:
+        if found["hooks"]["poststart"]:
+            from ocipy import hooks
+
+            hooks.run_all(found["hooks"]["poststart"], "poststart", state.hook_document(found, "running"))
+
+    def _destroy_after_failure(self) -> None:
+        from ocipy import log
 
         try:
-            hooks.run_all(found["hooks"]["poststart"], "poststart", state.hook_document(found, "running"))
-        except StepError:
-            init_process.send_signal(found["init_process_pid"], found["init_process_start"], init_process.SIGKILL)
-            raise
+            self.delete(force=True)
+        except OcipyError as problem:
+            # The first error is the one to report; what couldn't be undone is said in the log.
+            log.warning(f"while undoing the failed start: {problem}")
 
 
 _CANNOT_START = {

@@ -41,6 +41,12 @@ def step_warning(op: "SetupOp", number: int, text: str) -> str:
     return f"{dotted(op.pointer)}: {listed} can't be granted: the runtime doesn't hold it"
 
 
+def hook_output(op: "SetupOp", text: str) -> str:
+    """The log line for what one of init's hooks printed."""
+    kind, _, number = op.pointer[len("/hooks/") :].partition("/")
+    return f"{kind} hook #{number} {op.values['path']}: {one_line(text)}"
+
+
 def _where(op: "SetupOp") -> str:
     """``mounts[3] (/dev/mqueue)``, or the step's name where config.json has no part that asks for it."""
     place = dotted(op.pointer) or op.name

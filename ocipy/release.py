@@ -39,7 +39,7 @@ def release(directory: StateDir, found: "dict[str, Any]") -> None:
 
 
 def _take(client: "_socket.socket", packet: bytes, found: "dict[str, Any]") -> None:
-    from ocipy.failures import step_error, step_warning
+    from ocipy.failures import hook_output, step_error, step_warning
     from ocipy.plan.ops import SetupOp
 
     index, error = unpack_from("<II", packet, 1)
@@ -53,6 +53,9 @@ def _take(client: "_socket.socket", packet: bytes, found: "dict[str, Any]") -> N
         from ocipy.seccomp import agent
 
         agent.answer(client.fileno(), op, index, found["init_process_pid"], hook_document(found, "created"))
+        return
+    if packet[:1] == b"L":
+        log.debug(hook_output(op, text))
         return
     log.warning(step_warning(op, error, text))
 

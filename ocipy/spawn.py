@@ -7,7 +7,7 @@ from _struct import unpack_from
 
 from ocipy import files, log
 from ocipy.errors import OcipyError, StepError, SyscallError
-from ocipy.failures import step_error, step_warning
+from ocipy.failures import hook_output, step_error, step_warning
 from ocipy.init_program import sealed_program
 from ocipy.plan.encode import WITHIN_SPAWN, encode
 from ocipy.plan.namespaces import CLONE_FLAGS
@@ -192,6 +192,8 @@ class Spawn:
                 return int(number)
             if kind == b"W":
                 log.warning(step_warning(self.plan.ops[number], int(error), text))
+            elif kind == b"L":
+                log.debug(hook_output(self.plan.ops[number], text))
             elif kind == b"A":
                 from ocipy.seccomp import agent
 

@@ -38,11 +38,16 @@ def container_hooks(hooks: "dict[str, Any]", kind: str, state: "dict[str, Any]")
             f"/hooks/{kind}/{number}",
             path=hook["path"],
             args=hook["args"],
-            env=hook["env"],
+            env=_environment(hook["env"]),
             timeout=min(hook.get("timeout", 0), LONGEST_TIMEOUT),
             before_pid=before,
             after_pid=after,
         )
+
+
+def _environment(variables: "list[str]") -> "list[str]":
+    """Each variable once, the last of a name: what the runtime's own hooks get, for they are given a mapping."""
+    return list({entry.partition("=")[0]: entry for entry in variables}.values())
 
 
 def split_state(state: "dict[str, Any]") -> "tuple[str, str]":

@@ -201,6 +201,9 @@ def check_hooks(config: "dict[str, Any]") -> "Iterator[Fault]":
         for index, hook in enumerate(config["hooks"][kind]):
             if not hook["path"].startswith("/"):
                 yield Fault(f"/hooks/{kind}/{index}/path", f"expected an absolute path, got {hook['path']!r}")
+            for number, variable in enumerate(hook["env"]):
+                if variable.find("=") < 1:
+                    yield Fault(f"/hooks/{kind}/{index}/env/{number}", f"expected NAME=value, got {variable!r}")
 
 
 def warn_capabilities(config: "dict[str, Any]") -> "Iterator[Fault]":

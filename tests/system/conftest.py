@@ -66,6 +66,14 @@ def busybox_rootfs(workplace):
 
 
 @pytest.fixture
+def notes(tmp_path):
+    """A directory that hooks write to; the container's own find it at the same path (hooking.bundle_writing_to)."""
+    directory = tmp_path / "notes"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
 def test_name():
     """A name for this test's things, unique on the machine: its cgroups lie in ``/NAME/``."""
     return f"ocipy-test-{os.getpid()}-{next(_numbers)}"

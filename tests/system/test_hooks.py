@@ -1,60 +1,28 @@
-"""Hooks of all six kinds: order, what they are given, what a failure does."""
+"""Hooks of all six kinds: when and where they run, and what they are given (config.md, runtime.md: Lifecycle)."""
 
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
-from tests.system.runtime import until, wait_ended
+from tests.system.hooking import (
+    FOREVER,
+    KINDS,
+    RUNTIME_KINDS,
+    bundle_writing_to,
+    hook,
+    lines,
+    note,
+    use_program,
+    with_hooks,
+)  # fmt: skip
+from tests.system.looking import NAMESPACES
+from tests.system.runtime import RUNTIME, until
 
 pytestmark = pytest.mark.root
 
-KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
-RUNTIME_KINDS = ("prestart", "createRuntime", "poststart", "poststop")
-FOREVER = ("sleep", "1000")
 IGNORED_BY_PYTHON = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
-
-
-@pytest.fixture
-def notes(tmp_path):
-    """A directory that hooks write to; the container's own find it at the same path."""
-    directory = tmp_path / "notes"
-    directory.mkdir()
-    return directory
-
-
-def hook(script, *args, env=("PATH=/bin:/usr/bin",), **more):
-    return {"path": "/bin/sh", "args": ["sh", "-c", script, *args], "env": list(env), **more}
-
-
-def with_hooks(notes=None, **hooks):
-    """Sets the hooks, and binds the notes into the container for its own (after pivot_root) to write to."""
-
-    def change(config):
-        config["hooks"] = hooks
-        if notes:
-            mount = {"destination": str(notes), "source": str(notes), "options": ["bind"]}
-            config["mounts"].append(mount)
-
-    return change
-
-
-def note(notes, text):
-    return hook(f"echo {text} >> {notes}/log")
-
-
-def lines(notes):
-    log = notes / "log"
-    return log.read_text().split() if log.exists() else []
-
-
-def bundle_writing_to(bundle, notes, *args, **hooks):
-    """The notes' path has to exist in the root filesystem, which is read-only: a copy."""
-    path = bundle(*args, own_rootfs=True, change=with_hooks(notes, **hooks))
-    (path / "rootfs" / str(notes).lstrip("/")).mkdir(parents=True)
-    return path
 
 
 def test_order(ocipy, bundle, notes):
@@ -108,14 +76,125 @@ def test_state_on_stdin(ocipy, bundle, notes):
 
 
 def test_namespaces(ocipy, bundle, notes):
-    hooks = {kind: [hook(f"readlink /proc/self/ns/mnt > {notes}/{kind}")] for kind in KINDS}
+    script = "for n in mnt net ipc uts pid; do readlink /proc/self/ns/$n; done"
+    hooks = {kind: [hook(f"{script} > {notes}/{kind}")] for kind in KINDS}
     container = ocipy.create(bundle_writing_to(bundle, notes, *FOREVER, **hooks))
     ocipy("start", container, status=0)
-    own = os.readlink(f"/proc/{ocipy.pid(container)}/ns/mnt")
+    kinds = ("mnt", "net", "ipc", "uts", "pid")
+    assert set(kinds) < set(NAMESPACES.values())
+    own = [os.readlink(f"/proc/{ocipy.pid(container)}/ns/{kind}") for kind in kinds]
     ocipy("delete", "--force", container, status=0)
-    host = os.readlink("/proc/self/ns/mnt")
-    seen = {kind: (notes / kind).read_text().strip() for kind in KINDS}
+    host = [os.readlink(f"/proc/self/ns/{kind}") for kind in kinds]
+    seen = {kind: (notes / kind).read_text().split() for kind in KINDS}
     assert seen == {kind: host if kind in RUNTIME_KINDS else own for kind in KINDS}
+
+
+def test_where_the_path_is_looked_up(ocipy, bundle, notes):
+    """In the runtime's mount namespace, but for startContainer: its path is one of the root filesystem."""
+    path = bundle_writing_to(bundle, notes, *FOREVER)
+    script = path / "hook"
+    script.write_text(f"#!/bin/sh\necho $1 >> {notes}/log\n")
+    inside = path / "rootfs/hook"
+    inside.write_text(script.read_text())
+    for file in (script, inside):
+        file.chmod(0o755)
+    config = json.loads((path / "config.json").read_text())
+    config["hooks"] = {
+        kind: [{"path": "/hook" if kind == "startContainer" else str(script), "args": ["hook", kind]}] for kind in KINDS
+    }
+    (path / "config.json").write_text(json.dumps(config))
+    container = ocipy.create(path)
+    ocipy("start", container, status=0)
+    ocipy("delete", "--force", container, status=0)
+    assert lines(notes) == list(KINDS)
+
+
+@pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer"])
+def test_before_the_pivot(ocipy, bundle, notes, kind):
+    """The namespaces are there and the mounts are done, below the root filesystem's path on the host."""
+    process = "self" if kind == "createContainer" else "$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/')"
+    path = bundle(*FOREVER, change=with_hooks(**{kind: [hook(f"cat /proc/{process}/mountinfo > {notes}/mounts")]}))
+    ocipy.create(path)
+    places = [line.split()[4] for line in (notes / "mounts").read_text().splitlines()]
+    rootfs = json.loads((path / "config.json").read_text())["root"]["path"]
+    assert "/" in places
+    assert {f"{rootfs}/proc", f"{rootfs}/dev", f"{rootfs}/sys"} <= set(places)
+
+
+def test_poststart_comes_after_the_program_was_executed(ocipy, bundle, notes):
+    script = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); tr '\\0' ' ' < /proc/$pid/cmdline"
+    container = ocipy.create(bundle(*FOREVER, change=with_hooks(poststart=[hook(f"{script} > {notes}/line")])))
+    ocipy("start", container, status=0)
+    assert (notes / "line").read_text() == "sleep 1000 "
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_poststop_comes_after_the_container_is_gone(ocipy, bundle, notes, test_name, forced):
+    """Its processes, its cgroup, its state; and before delete returns."""
+    script = f"ls /sys/fs/cgroup/*/{test_name} /sys/fs/cgroup/{test_name} {ocipy.root}/*-* > {notes}/left 2>/dev/null"
+    path = bundle("sleep" if forced else "true", "1000", change=with_hooks(poststop=[hook(f"{script}; sleep 0.1")]))
+    container = ocipy.create(path)
+    pid = ocipy.pid(container)
+    ocipy("start", container, status=0)
+    if not forced:
+        until(lambda: ocipy.status(container) == "stopped")
+    ocipy("delete", *["--force"] * forced, container, status=0)
+    assert (notes / "left").read_text() == ""
+    assert not os.path.exists(f"/proc/{pid}/exe")
+
+
+def test_what_changes_in_config_json_afterwards_has_no_effect(ocipy, bundle, notes):
+    """runtime.md, Lifecycle, 2."""
+    hooks = {kind: [note(notes, kind)] for kind in KINDS}
+    path = bundle_writing_to(bundle, notes, *FOREVER, **hooks)
+    container = ocipy.create(path)
+    config = json.loads((path / "config.json").read_text())
+    config["hooks"] = {kind: [note(notes, "changed")] for kind in KINDS}
+    config["process"]["args"] = ["sh", "-c", f"echo changed >> {notes}/log"]
+    (path / "config.json").write_text(json.dumps(config))
+    ocipy("start", container, status=0)
+    ocipy("delete", "--force", container, status=0)
+    assert lines(notes) == list(KINDS)
+
+
+def test_what_else_a_hook_is_given(ocipy, bundle, notes):
+    """Its three streams and no other descriptor, a session of its own, a umask that keeps others from writing."""
+    script = "ls /proc/self/fd; umask; cut -d ' ' -f 6 /proc/self/stat; echo $$"
+    hooks = {kind: [hook(f"({script}) > {notes}/{kind}")] for kind in KINDS}
+    path = bundle_writing_to(bundle, notes, *FOREVER, **hooks)
+    (notes / "file").touch()
+    container = ocipy.new_id()
+    commands = [f"create --preserve-fds 2 -b {path} {container}", f"start {container}", f"delete --force {container}"]
+    for command in commands:
+        line = f"umask 022; exec {RUNTIME} --root {ocipy.root} {command} 3<{notes}/file 4<{notes}/file"
+        ocipy.execute("/bin/sh", "-c", line, status=0)
+    for kind in KINDS:
+        *fds, umask, session, shell = (notes / kind).read_text().splitlines()
+        assert fds == ["0", "1", "2", "3"], kind  # 3 is ls's own
+        assert umask == "0022"
+        assert session == shell, kind
+
+
+def test_a_variable_given_twice(ocipy, bundle, notes):
+    hooks = {kind: [hook(f"env > {notes}/{kind}", env=["X=1", "PATH=/bin:/usr/bin", "X=2"])] for kind in KINDS}
+    ocipy.run(bundle_writing_to(bundle, notes, "true", **hooks), status=0)
+    for kind in KINDS:
+        assert [line for line in (notes / kind).read_text().splitlines() if line.startswith("X=")] == ["X=2"], kind
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_output_is_in_the_log(ocipy, bundle, notes, tmp_path, form):
+    hooks = {kind: [hook(f"echo {kind} says; echo more >&2")] for kind in KINDS}
+    path = bundle_writing_to(bundle, notes, "true", **hooks)
+    options = ("--debug", "--log", tmp_path / "log", "--log-format", form)
+    container = ocipy.expect(ocipy.new_id())
+    ocipy(*options, "create", "--bundle", path, container, status=0)
+    for command in (["start"], ["delete", "--force"]):
+        ocipy(*options, *command, container, status=0)
+    said = [line for line in (tmp_path / "log").read_text().splitlines() if " says; more" in line]
+    assert [line.partition(" hook #0 /bin/sh: ")[2].split()[0] for line in said] == list(KINDS)
+    assert all(f"level{'=debug' if form == 'text' else chr(34) + ':' + chr(34) + 'debug'}" in line for line in said)
+    assert "says" not in ocipy.run(path, status=0).stderr
 
 
 def test_arguments_and_environment(ocipy, bundle, notes):
@@ -127,7 +206,7 @@ def test_arguments_and_environment(ocipy, bundle, notes):
         for kind in KINDS
     }
     path = bundle_writing_to(bundle, notes, *FOREVER, **hooks)
-    ocipy.run(bundle_with_program(path, "true"), status=0, env={"OF_THE_RUNTIME": "yes"})
+    ocipy.run(use_program(path, "true"), status=0, env={"OF_THE_RUNTIME": "yes"})
     for kind in KINDS:
         assert (notes / f"args-{kind}").read_text() == "name a b c\n"
         environment = dict(line.split("=", 1) for line in (notes / f"env-{kind}").read_text().splitlines())
@@ -140,144 +219,12 @@ def test_arguments_and_environment(ocipy, bundle, notes):
         assert int(status["SigIgn"], 16) & IGNORED_BY_PYTHON == 0
 
 
-def bundle_with_program(path, *args):
-    config = json.loads((path / "config.json").read_text())
-    config["process"]["args"] = list(args)
-    (path / "config.json").write_text(json.dumps(config))
-    return path
-
-
 def test_no_args_means_the_path(ocipy, bundle, tmp_path):
     script = tmp_path / "hook"
     script.write_text(f"#!/bin/sh\necho $0 $# > {tmp_path}/args\n")
     script.chmod(0o755)
     ocipy.run(bundle(change=with_hooks(createRuntime=[{"path": str(script)}])), status=0)
     assert (tmp_path / "args").read_text() == f"{script} 0\n"
-
-
-@pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer"])
-def test_a_failure_before_create_is_done(ocipy, bundle, notes, kind):
-    hooks = {kind: [note(notes, "first"), hook("echo it broke >&2; exit 3"), note(notes, "third")]}
-    path = bundle_writing_to(bundle, notes, *FOREVER, poststop=[note(notes, "poststop")], **hooks)
-    container = ocipy.new_id()
-    message = ocipy.refused(path, container)
-    assert message.startswith(f"error running {kind} hook #1: ")
-    assert "/bin/sh: exit status 3: it broke" in message
-    assert lines(notes) == ["first", "poststop"]
-    assert ocipy.left() == []
-
-
-def test_a_failing_start_container_hook(ocipy, bundle, notes):
-    """start fails, and the program never runs (runtime.md, Lifecycle, step 8)."""
-    hooks = {"startContainer": [hook("echo it; echo broke; exit 3")], "poststop": [note(notes, "poststop")]}
-    path = bundle_writing_to(bundle, notes, "sh", "-c", f"echo program >> {notes}/log", **hooks)
-    container = ocipy.create(path)
-    message = ocipy.fails("start", container)
-    assert message.startswith("error running startContainer hook #0: ")
-    assert "/bin/sh: exit status 3: it; broke" in message
-    assert ocipy.status(container) == "stopped"
-    assert lines(notes) == []
-    ocipy("delete", container, status=0)
-    assert lines(notes) == ["poststop"]
-
-
-@pytest.mark.parametrize("command", ["run", "run -d"])
-def test_a_failing_start_container_hook_undoes_run(ocipy, bundle, notes, command):
-    hooks = {"startContainer": [hook("exit 1")], "poststop": [note(notes, "poststop")]}
-    path = bundle_writing_to(bundle, notes, *FOREVER, **hooks)
-    assert "startContainer hook #0" in ocipy.refused(path, command=command)
-    assert ocipy.left() == []
-    assert lines(notes) == ["poststop"]
-
-
-def test_a_failing_poststart_hook_kills_the_container(ocipy, bundle, notes):
-    hooks = {
-        "poststart": [hook("echo it; echo broke >&2; exit 3"), note(notes, "second")],
-        "poststop": [note(notes, "poststop")],
-    }
-    container = ocipy.create(bundle(*FOREVER, change=with_hooks(**hooks)))
-    pid = ocipy.pid(container)
-    message = ocipy.fails("start", container)
-    assert message.startswith("error running poststart hook #0: ")
-    assert "it; broke" in message
-    wait_ended(pid)
-    assert ocipy.status(container) == "stopped"
-    ocipy("delete", container, status=0)
-    assert lines(notes) == ["poststop"]
-
-
-def test_a_failing_poststop_hook_is_a_warning(ocipy, bundle, notes):
-    hooks = {"poststop": [hook("echo it broke >&2; exit 3"), note(notes, "second")]}
-    container = ocipy.create(bundle(*FOREVER, change=with_hooks(**hooks)))
-    done = ocipy("delete", container, status=0)
-    assert "level=warning" in done.stderr
-    assert "error running poststop hook #0: " in done.stderr
-    assert "it broke" in done.stderr
-    assert lines(notes) == ["second"]
-    assert ocipy.left() == []
-
-
-@pytest.mark.parametrize("kind", ["createRuntime", "createContainer"])
-@pytest.mark.parametrize("daemon", [False, True])
-def test_a_timeout_kills_the_whole_group(ocipy, bundle, notes, kind, daemon):
-    """What the hook started as well, and whether or not the output is held open."""
-    script = f"sleep 1000 & echo $! $$ > {notes}/pids; wait"
-    if daemon:
-        script = f"exec >/dev/null 2>&1; {script}"
-    namespaces = {"pid"} if kind == "createContainer" else set()
-
-    def change(config):
-        with_hooks(notes, **{kind: [hook(script, timeout=1)]})(config)
-        config["linux"]["namespaces"] = [
-            each for each in config["linux"]["namespaces"] if each["type"] not in namespaces
-        ]
-
-    path = bundle(*FOREVER, own_rootfs=True, change=change)
-    (path / "rootfs" / str(notes).lstrip("/")).mkdir(parents=True)
-    message = ocipy.refused(path)
-    assert message == f"error running {kind} hook #0: /bin/sh still ran after 1 s and was killed"
-    for pid in map(int, (notes / "pids").read_text().split()):
-        until(lambda pid=pid: is_gone(pid), f"the end of process {pid}")
-
-
-def is_gone(pid):
-    try:
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_hook_that_cannot_be_started(ocipy, bundle, kind):
-    path = bundle(*FOREVER, change=with_hooks(**{kind: [{"path": "/no/such/hook"}]}))
-    container = ocipy.expect(ocipy.new_id())
-    done = ocipy("create", "-b", path, container)
-    if done.returncode == 0:
-        done = ocipy("start", container)
-    if done.returncode == 0:
-        done = ocipy("delete", "--force", container, status=0)
-    assert f"error running {kind} hook #0: " in done.stderr
-    assert "/no/such/hook" in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.returncode == (0 if kind == "poststop" else 1)
-
-
-def test_a_hook_ended_by_a_signal(ocipy, bundle):
-    message = ocipy.refused(bundle(change=with_hooks(createRuntime=[hook("kill -9 $$")])))
-    assert "signal 9" in message
-
-
-def test_a_hook_that_reads_no_stdin_and_one_that_says_much(ocipy, bundle):
-    """More output than a pipe holds, and a state that doesn't fit in one."""
-    loud = hook(
-        "exec <&-; i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done"
-    )
-
-    def change(config):
-        with_hooks(createRuntime=[loud], createContainer=[loud], poststart=[loud])(config)
-        config["annotations"] = {f"key-{number}": "x" * 1000 for number in range(100)}
-
-    ocipy.run(bundle("true", change=change), status=0)
 
 
 def test_prestart_may_move_the_network(ocipy, bundle, notes):

@@ -163,6 +163,12 @@ def test_hooks_of_the_container():
     assert first.values["before_pid"] + "7" + first.values["after_pid"] == '{"id":"box","status":"creating","pid":7}'
 
 
+def test_a_variable_given_twice():
+    config = {"createContainer": [{"path": "/a", "args": ["a"], "env": ["X=1", "Y=1", "X=2=3"]}]}
+    (only,) = hooks.container_hooks(config, "createContainer", {"id": "box"})
+    assert only.values["env"] == ["X=2=3", "Y=1"]
+
+
 def test_a_hook_s_timeout_is_one_that_poll_takes():
     """poll(2) counts milliseconds in an int of 32 bits."""
     (op,) = hooks.runtime_hooks({"prestart": [{"path": "/a", "args": [], "env": [], "timeout": 2**40}]}, "prestart")

@@ -120,6 +120,8 @@ CASES = [
     ("check_affinity", process(execCPUAffinity={"initial": "", "final": " 0 - 3, 7,"}), NOTHING),
     ("check_hooks", {**MINIMAL, "hooks": {"poststop": [{"path": "/a"}, {"path": "a"}]}}, ["/hooks/poststop/1/path"]),
     ("check_hooks", {**MINIMAL, "hooks": {"poststop": [{"path": "/a"}], "other": 3}}, NOTHING),
+    ("check_hooks", {**MINIMAL, "hooks": {"prestart": [{"path": "/a", "env": ["A=", "B", "=c"]}]}},
+     ["/hooks/prestart/0/env/1", "/hooks/prestart/0/env/2"]),
     (
         "check_namespaces",
         linux(namespaces=[{"type": "pid"}, {"type": "pid", "path": "/a"}]),
