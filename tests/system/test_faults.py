@@ -189,8 +189,9 @@ def test_a_fault_at_every_step(ocipy, bundle, test_name, name, console):
             create(ocipy, variant, container, (index, errno.EDOM), console)
             with pytest.raises(StepError) as raised:
                 Container(container, str(ocipy.root)).start()
-            assert Container(container, str(ocipy.root)).status == "stopped"
-            Container(container, str(ocipy.root)).delete()
+            if op.name != "hook":  # after whose failure start has destroyed it
+                assert Container(container, str(ocipy.root)).status == "stopped"
+                Container(container, str(ocipy.root)).delete()
         else:
             with pytest.raises(StepError) as raised:
                 create(ocipy, variant, container, (index, errno.EDOM), console)

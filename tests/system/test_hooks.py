@@ -159,8 +159,8 @@ def test_what_changes_in_config_json_afterwards_has_no_effect(ocipy, bundle, not
 
 def test_what_else_a_hook_is_given(ocipy, bundle, notes):
     """Its three streams and no other descriptor, a session of its own, a umask that keeps others from writing."""
-    script = "ls /proc/self/fd; umask; cut -d ' ' -f 6 /proc/self/stat; echo $$"
-    hooks = {kind: [hook(f"({script}) > {notes}/{kind}")] for kind in KINDS}
+    script = "ls /proc/self/fd; umask; read -r stat < /proc/self/stat; set -- $stat; echo $1; echo $6"
+    hooks = {kind: [hook(f"exec > {notes}/{kind}; {script}")] for kind in KINDS}
     path = bundle_writing_to(bundle, notes, *FOREVER, **hooks)
     (notes / "file").touch()
     container = ocipy.new_id()
@@ -169,10 +169,10 @@ def test_what_else_a_hook_is_given(ocipy, bundle, notes):
         line = f"umask 022; exec {RUNTIME} --root {ocipy.root} {command} 3<{notes}/file 4<{notes}/file"
         ocipy.execute("/bin/sh", "-c", line, status=0)
     for kind in KINDS:
-        *fds, umask, session, shell = (notes / kind).read_text().splitlines()
+        *fds, umask, process, session = (notes / kind).read_text().splitlines()
         assert fds == ["0", "1", "2", "3"], kind  # 3 is ls's own
         assert umask == "0022"
-        assert session == shell, kind
+        assert session == process, kind
 
 
 def test_a_variable_given_twice(ocipy, bundle, notes):
