@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
   init.listen_fd = init.fd_base + OCIPY_FD_LISTEN;
   init.console_fd = init.fd_base + OCIPY_FD_CONSOLE;
   init.root_fd = -1;
-  for (int fd = init.fd_base; fd <= init.console_fd; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (int fd = init.fd_base; fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 || fd <= init.console_fd; fd++) continue;
   const unsigned char *plan = map_plan(init.fd_base + OCIPY_FD_PLAN, &size);
   if (!plan || arena_open(4 * size + 65536) < 0) complain("ocipy-init: no plan\n");
   close(init.fd_base + OCIPY_FD_PLAN);

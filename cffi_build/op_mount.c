@@ -125,7 +125,7 @@ int op_mount(struct init *init, struct reader *in) {
 
 int op_bind(struct init *init, struct reader *in) {
   const char *destination = read_string(in), *source = read_string(in);
-  uint64_t recursive = read_number(in);
+  uint64_t tree_number = read_number(in), recursive = read_number(in);
   struct mount_look look, all = {0};
   struct stat status;
   look.propagation = read_number(in);
@@ -134,14 +134,15 @@ int op_bind(struct init *init, struct reader *in) {
   look.clear = read_number(in);
   all.set = read_number(in);
   all.clear = read_number(in);
-  int from = open(source, O_PATH | O_CLOEXEC);
+  /* An id-mapped mount is there already, detached: made by the runtime, to whom the filesystem belongs. */
+  int from = tree_number ? init->fd_base + OCIPY_FD_TREES - 1 + (int)tree_number : open(source, O_PATH | O_CLOEXEC);
   if (from < 0 || fstat(from, &status) < 0) return failed(init, "open the source", source);
   int target = make_in_root(init->root_fd, destination, S_ISDIR(status.st_mode), S_ISDIR(status.st_mode) ? 0755 : 0644);
   if (target < 0) return failed(init, "open the mount point", destination);
   if (guard_proc(init, target, is_procfs(from), destination) < 0) return -1;
-  int tree = tree_clone(from, "", recursive != 0);
+  int tree = tree_number ? from : tree_clone(from, "", recursive != 0);
   if (tree < 0) return failed(init, "open_tree", source);
-  close(from);
+  if (tree != from) close(from);
   if (tree_change(tree, &all, 1) < 0) return failed(init, "mount_setattr (recursive)", destination);
   /* What is said of all the mounts has the last word on the topmost too (as runc has it). */
   look.set = (look.set & ~all.clear) | all.set;

@@ -78,5 +78,6 @@ enum ocipy_op_code {
 #define OCIPY_FD_PLAN 1
 #define OCIPY_FD_LISTEN 2
 #define OCIPY_FD_CONSOLE 3
+#define OCIPY_FD_TREES 4 /* id-mapped mounts, as many as there are */
 
 #endif

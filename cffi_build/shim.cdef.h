@@ -15,13 +15,17 @@ struct ocipy_spawn {
   int task_count;
   int sync_fd;    /* the child's end of the sync socket */
   int program_fd; /* ocipy-init */
-  int fds[8];     /* handed to the program as fd_base, fd_base + 1, …; -1 leaves a hole */
+  const int *fds; /* handed to the program as fd_base, fd_base + 1, …; -1 leaves a hole */
   int fd_count;
   int fd_base;
   uint32_t index; /* of the spawn in the plan, for the error message */
 };
 
 int ocipy_spawn(const struct ocipy_spawn *spawn);
+int ocipy_user_namespace(const char *uid_map, const char *gid_map);
+int ocipy_clone_tree(const char *path, int recursive);
+int ocipy_map_tree(int tree_fd, int recursive, int user_namespace_fd);
+int ocipy_enslave_tree(int tree_fd);
 int ocipy_signalfd(void);
 int ocipy_unblock_signals(void);
 int ocipy_attach_device_filter(int cgroup_fd, const char *instructions, int count);

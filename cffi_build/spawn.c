@@ -71,7 +71,7 @@ static void join(const struct ocipy_spawn *spawn) {
 }
 
 /* clone3(2), as a fork; clone(2) where a kernel or a filter around us doesn't know it. */
-static long clone_process(uint64_t flags, int cgroup_fd) {
+long ocipy_clone(uint64_t flags, int cgroup_fd) {
   struct clone_args args = {.flags = flags};
   if (!(flags & CLONE_PARENT)) args.exit_signal = SIGCHLD;
   if (cgroup_fd >= 0) {
@@ -118,7 +118,7 @@ static void become_root(const struct ocipy_spawn *spawn) {
 
 /* Put fds to fd_base…, close all above, leave those below alone (stdio and what is preserved). */
 static int place_fds(const struct ocipy_spawn *spawn) {
-  int high[9], count = spawn->fd_count, above = spawn->fd_base + count + 1;
+  int count = spawn->fd_count, high[count + 1], above = spawn->fd_base + count + 1;
   for (int i = 0; i <= count; i++) {
     int fd = i < count ? spawn->fds[i] : spawn->program_fd;
     high[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD, above);
@@ -183,7 +183,7 @@ static void child(const struct ocipy_spawn *spawn, const sigset_t *none) {
   if (spawn->time_offsets) flags = make_time_namespace(spawn, offsets_fd);
   if (spawn->fork_again) {
     /* CLONE_PARENT: the new process is the runtime's child too, so it can be waited for. */
-    long pid = clone_process(flags | CLONE_PARENT, -1);
+    long pid = ocipy_clone(flags | CLONE_PARENT, -1);
     if (pid < 0) die(spawn, "clone3 of the container's process");
     if (pid > 0) {
       send_packet(spawn->sync_fd, OCIPY_MSG_PID, (uint32_t)pid, 0, "");
@@ -207,7 +207,7 @@ int ocipy_spawn(const struct ocipy_spawn *spawn) {
   /* A handler of the runtime's must not run in the child. */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   /* When namespaces are joined first, new ones are made by the second clone, to belong to the joined user namespace. */
-  long pid = clone_process(spawn->fork_again ? 0 : spawn->flags, spawn->cgroup_fd);
+  long pid = ocipy_clone(spawn->fork_again ? 0 : spawn->flags, spawn->cgroup_fd);
   int error = errno;
   if (pid == 0) child(spawn, &none);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

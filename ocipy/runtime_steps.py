@@ -72,6 +72,12 @@ def _run_hook(spawn: "Spawn", op: SetupOp) -> None:
     hooks.run(values["hook"], values["number"], values, spawn.state | {"pid": spawn.pid})
 
 
+def _idmap_tree(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy.mapped_trees import mapped_tree
+
+    spawn.trees.append(mapped_tree(op.values, spawn.user_namespaces))
+
+
 def _created(spawn: "Spawn", op: SetupOp) -> None:
     del op
     spawn.on_created(spawn.pid)
@@ -89,6 +95,7 @@ ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "cgroup-write": _cgroup_write,
     "device-filter": _device_filter,
     "id-map": _id_map,
+    "idmap-tree": _idmap_tree,
     "oom-score": _oom_score,
     "rlimit": _rlimit,
     "run-hook": _run_hook,

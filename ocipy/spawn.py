@@ -49,6 +49,8 @@ class Spawn:
         self.on_created = on_created
         self.pid = 0
         self.spawned = False
+        self.trees: list[int] = []  # of id-mapped mounts, for init to attach
+        self.user_namespaces: dict[str, int] = {}
         self._fds = {"listen": listen, "console": console}
         self._base = 3 + preserve_fds
         self._sync = -1
@@ -75,7 +77,7 @@ class Spawn:
             self._kill()
             raise
         finally:
-            self._close_sync()
+            self._close()
         return self.pid
 
     def _do(self, index: int, op: SetupOp, fault: "tuple[int, int] | None") -> None:
@@ -121,10 +123,8 @@ class Spawn:
             spawn.time_offsets = offsets if op.values["time_offsets"] else ffi.NULL
             names = self._open_cgroups(spawn, op, opened)
             spawn.sync_fd, spawn.program_fd = opened[0], opened[1]
-            fds = (opened[0], opened[2], self._fds["listen"], self._fds["console"])
-            for number, fd in enumerate(fds):
-                spawn.fds[number] = fd
-            spawn.fd_count = len(fds)
+            fds = ffi.new("int[]", [opened[0], opened[2], self._fds["listen"], self._fds["console"], *self.trees])
+            spawn.fds, spawn.fd_count = fds, len(fds)
             spawn.fd_base = self._base
             spawn.index = index
             pid = lib.ocipy_spawn(spawn)
@@ -235,7 +235,9 @@ class Spawn:
                 number, error = unpack_from("<II", packet, 1)
                 raise step_error(self.plan.ops[number], number, OSError(error, packet[9:].decode("utf-8", "replace")))
 
-    def _close_sync(self) -> None:
+    def _close(self) -> None:
+        for fd in (*self.trees, *self.user_namespaces.values()):
+            posix.close(fd)
         if self._sync >= 0:
             posix.close(self._sync)
             self._sync = -1

@@ -3,7 +3,7 @@
 from ocipy.cgroups.paths import container_paths, is_systemd_path
 from ocipy.errors import StepError
 from ocipy.plan import cgroups, hooks, process, rootfs
-from ocipy.plan.mounts import MountContext
+from ocipy.plan.mounts import MountContext, is_mapped
 from ocipy.plan.namespaces import Namespaces, id_map
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.plan.rlimits import rlimits
@@ -50,6 +50,10 @@ def _ops(
     state = hook_state(config, options)
 
     yield from cgroups.steps(linux, host, paths)
+    if any(map(is_mapped, config["mounts"])):
+        from ocipy.plan import idmaps
+
+        yield from idmaps.trees(config, options.bundle, host, namespaces)
     yield namespaces.spawn(paths, linux["timeOffsets"])
     if "oomScoreAdj" in user_process:
         # Before the id maps let the process go on: ocipy-init isn't dumpable, and so its files are the host root's.

@@ -111,6 +111,7 @@ def _bind(values: "Values") -> str:
     below = _attributes(values["recursive_set"], values["recursive_clear"])
     own = _attributes(values["set"], values["clear"])
     extra = _listed(own, f"below: {below}" if below else "", _propagation(values["propagation"]))
+    verb += ", ids mapped," if values["tree"] else ""
     return f"{verb} {values['source']} on {values['destination']}{extra}{_mount_ways(values['flags'])}"
 
 
@@ -136,10 +137,21 @@ def _spawn(values: "Values") -> str:
     return "start ocipy-init " + "; ".join(part for part in parts if part)
 
 
-def _id_map(values: "Values") -> str:
-    maps = [
+def _maps(values: "Values") -> "list[str]":
+    return [
         ", ".join(f"{inside}→{outside}*{size}" for inside, outside, size in values[kind]) for kind in ("uid", "gid")
     ]
+
+
+def _idmap_tree(values: "Values") -> str:
+    maps = _maps(values)
+    how = f"as {values['namespace']} does" if values["namespace"] else f"users {maps[0]}, groups {maps[1]}"
+    below = " and below" if values["map_all"] and values["recursive"] else ""
+    return f"prepare a mount of {values['source']} with ids mapped{below}: {how}"
+
+
+def _id_map(values: "Values") -> str:
+    maps = _maps(values)
     extra = ", deny setgroups" if values["deny_setgroups"] else ""
     extra += "".join(f", by new{kind}map" for kind in values["helped"])
     return f"map user ids {maps[0]}, group ids {maps[1]}{extra}"
@@ -198,6 +210,7 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "device-filter": lambda v: f"attach a device filter to {v['path']} ({len(v['program']) // 8} instructions)",
     "spawn": _spawn,
     "id-map": _id_map,
+    "idmap-tree": _idmap_tree,
     "oom-score": lambda v: f"set oom_score_adj to {v['value']}",
     "run-hook": lambda v: f"run the {v['hook']} hook {v['path']} in the runtime's namespaces",
     "rlimit": lambda v: f"set {v['name']} to {_limit(v['soft'])}, hard {_limit(v['hard'])}",

@@ -41,6 +41,7 @@ class MountContext:
 
 def mounts(entries: "list[dict[str, Any]]", context: MountContext) -> "Iterator[SetupOp]":
     """The steps for ``mounts``.  Raises StepError for an entry that can't be mounted."""
+    trees = 0
     for number, entry in enumerate(entries):
         pointer, destination = f"/mounts/{number}", "/" + entry["destination"].strip("/")
         options = MountOptions(entry["options"])
@@ -48,7 +49,8 @@ def mounts(entries: "list[dict[str, Any]]", context: MountContext) -> "Iterator[
         if options.remount:
             yield _remount(pointer, destination, entry["type"], options)
         elif is_bind(entry, options):
-            yield _bind(pointer, destination, entry, options, context.bundle)
+            trees += is_mapped(entry)
+            yield _bind(pointer, destination, entry, options, context.bundle, trees if is_mapped(entry) else 0)
         elif entry["type"] == "cgroup":
             yield from _cgroup(pointer, destination, options, context)
         else:
@@ -78,6 +80,11 @@ def is_bind(entry: "dict[str, Any]", options: MountOptions) -> bool:
     return options.bind or entry["type"] == "bind"
 
 
+def is_mapped(entry: "dict[str, Any]") -> bool:
+    """Whether it is an id-mapped mount: the word alone takes the maps of the container's user namespace."""
+    return bool(entry["uidMappings"]) or "idmap" in entry["options"] or "ridmap" in entry["options"]
+
+
 def source_path(entry: "dict[str, Any]", bundle: str) -> str:
     """A bind mount's source: relative to the bundle (config.md)."""
     source: str = entry["source"]
@@ -104,8 +111,8 @@ def _refuse(pointer: str, entry: "dict[str, Any]", options: MountOptions) -> Non
     """What no kernel could do, or would do in silence without."""
     bind = is_bind(entry, options)
     problem = ""
-    if options.idmap or entry["uidMappings"] or entry["gidMappings"]:
-        problem = "id-mapped mounts are not supported yet"
+    if options.remount and is_mapped(entry):
+        problem = "a mount that is there can't be id-mapped"
     elif bind and options.data:
         problem = f"{options.data[0]!r} is an option of a filesystem: a bind mount has none of its own"
     elif options.copy_up and (bind or entry["type"] != "tmpfs"):
@@ -121,12 +128,21 @@ def _attributes(options: MountOptions) -> int:
     return options.set & ~options.recursive_clear | options.recursive_set
 
 
-def _bind(pointer: str, destination: str, entry: "dict[str, Any]", options: MountOptions, bundle: str) -> SetupOp:
+def _bind(
+    pointer: str,
+    destination: str,
+    entry: "dict[str, Any]",
+    options: MountOptions,
+    bundle: str,
+    tree: int = 0,
+) -> SetupOp:
+    """``tree``: the number of the id-mapped mount, from 1 on, that is ready to be attached in place of the source."""
     return SetupOp(
         "bind",
         pointer,
         destination=destination,
         source=source_path(entry, bundle),
+        tree=tree,
         recursive=int(options.recursive),
         set=options.set,
         clear=options.clear,

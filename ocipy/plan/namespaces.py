@@ -65,16 +65,18 @@ def _offsets(clocks: "dict[str, Any]") -> str:
     return "".join(f"{name} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}\n" for name, offset in known)
 
 
+def triples(mappings: "list[dict[str, Any]]") -> "list[tuple[int, int, int]]":
+    """(id inside, id outside, how many): the lines of a uid_map (user_namespaces(7))."""
+    return [(entry["containerID"], entry["hostID"], entry["size"]) for entry in mappings]
+
+
 def id_map(linux: "dict[str, Any]", host: "HostInfo") -> SetupOp:
     """The step that gives a new user namespace its ids.
 
     An ordinary user may map its own id alone, and its own group only after setgroups(2) is given up for good
     (user_namespaces(7)); all else takes the help of newuidmap(1) and newgidmap(1) (``helped``: "gid", "uid").
     """
-    uid, gid = (
-        [(entry["containerID"], entry["hostID"], entry["size"]) for entry in linux[name]]
-        for name in ("uidMappings", "gidMappings")
-    )
+    uid, gid = triples(linux["uidMappings"]), triples(linux["gidMappings"])
     helped = [
         kind
         for kind, ranges, own in (("gid", gid, host.gid), ("uid", uid, host.uid))

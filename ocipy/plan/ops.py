@@ -29,6 +29,7 @@ class Kind:
 
 _RUNTIME_KINDS = (
     ("cgroup-create", "paths:- mount:- controllers:-"),
+    ("idmap-tree", "destination:- source:- recursive:- map_all:- uid:- gid:- namespace:- slave:-"),
     ("cgroup-write", "path:- value:- fallback:- optional:- usage:-"),
     ("device-filter", "path:- program:-"),
     ("id-map", "uid:- gid:- deny_setgroups:- helped:-"),
@@ -48,7 +49,7 @@ _INIT_KINDS = (
     (5, "propagation", "flags:n"),
     (6, "root", "path:s bind:n private_parent:n"),
     (7, "mount", "destination:s type:s source:s data:l superblock:n set:n propagation:n flags:n"),
-    (8, "bind", "destination:s source:s recursive:n propagation:n flags:n " + _LOOK),
+    (8, "bind", "destination:s source:s tree:n recursive:n propagation:n flags:n " + _LOOK),
     (9, "remount", "destination:s data:l superblock:n superblock_clear:n propagation:n " + _LOOK),
     (10, "directory", "path:s mode:n"),
     (11, "symlink", "path:s target:s replace:n"),

@@ -6,6 +6,7 @@ The steps a plan can have depend on the config and the host: several variants to
 
 import errno
 import os
+import platform
 import socket
 from pathlib import Path
 
@@ -26,6 +27,9 @@ pytestmark = pytest.mark.root
 
 # Kinds no variant below has: the encoder puts the barriers in; with cgroup v1, devices are no matter of a filter.
 UNREACHED = {"barrier", "device-filter"} if probe().hierarchies else {"barrier"}
+# A tmpfs can be id-mapped since Linux 6.3.
+IDMAPS = tuple(map(int, platform.release().split(".")[:2])) >= (6, 3)
+UNREACHED |= set() if IDMAPS else {"idmap-tree"}
 
 HOOK = {"path": "/bin/true"}
 AGENT = f"/tmp/ocipy-test-{os.getpid()}-agent.sock"
@@ -53,6 +57,10 @@ def everything(config):
     config["domainname"] = "example.org"
     config["hooks"] = {kind: [HOOK] for kind in ("prestart", "createRuntime", "createContainer", "startContainer")}
     config["mounts"].append({"destination": "/mnt", "source": "/usr", "options": ["rbind", "ro"]})
+    if IDMAPS:
+        maps = [{"containerID": 0, "hostID": 1, "size": 1}]
+        mount = {"destination": "/mnt", "source": "/dev/shm", "uidMappings": maps, "gidMappings": maps}
+        config["mounts"].append(mount | {"options": ["bind", "idmap"]})
 
 
 def with_a_terminal(config):

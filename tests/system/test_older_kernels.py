@@ -20,9 +20,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def run_without(ocipy, path, calls):
+def run_without(ocipy, path, calls, status=0):
     command = (sys.executable, "-c", WITHOUT, calls, RUNTIME, "--root", str(ocipy.root), "run", "--bundle", str(path))
-    return ocipy.execute(*command, ocipy.new_id(), status=0).stdout
+    return ocipy.execute(*command, ocipy.new_id(), status=status)
 
 
 def looks(text):
@@ -45,7 +45,7 @@ def test_the_container_is_the_same(ocipy, bundle, tmp_path, calls):
         f"{SHOW_MOUNTS}; cat /proc/1/cgroup; touch /x 2>/dev/null || echo refused; ls /proc/self/fd | wc -l",
         change=change,
     )
-    said, usual = run_without(ocipy, path, calls), ocipy.run(path, status=0).stdout
+    said, usual = run_without(ocipy, path, calls).stdout, ocipy.run(path, status=0).stdout
     assert looks(said) == looks(usual)
     assert said.splitlines()[-3:] == usual.splitlines()[-3:] == [f"0::/{bundle.cgroup}/{path.name}", "refused", "4"]
 
@@ -61,6 +61,6 @@ def test_links_stay_inside_without_openat2(ocipy, bundle, tmp_path):
     (root / "absolute").symlink_to(outside)
     (root / "climbing").symlink_to("../" * 30 + str(outside)[1:])
     (root / "z").symlink_to("absolute/../up/./")
-    table = looks(run_without(ocipy, path, "openat2"))
+    table = looks(run_without(ocipy, path, "openat2").stdout)
     assert {f"{outside}/x", f"{outside}/y", f"{tmp_path}/up/z"} <= set(table)
     assert list(outside.iterdir()) == []

@@ -60,7 +60,7 @@ def test_binds(hosts, source, absolute, type_, options, recursive):
     assert op.name == "bind"
     assert op.values == {
         "destination": "/x", "source": absolute, "recursive": recursive, "set": RO, "clear": 0, "recursive_set": 4,
-        "recursive_clear": 0, "propagation": 1 << 18, "flags": 0,
+        "recursive_clear": 0, "propagation": 1 << 18, "flags": 0, "tree": 0,
     }  # fmt: skip
 
 

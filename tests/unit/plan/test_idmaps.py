@@ -1,0 +1,92 @@
+"""Id-mapped mounts as steps: the trees made before the container is, and the binds that attach them."""
+
+import pytest
+
+from ocipy.errors import StepError
+
+OWN = [{"containerID": 0, "hostID": 5000, "size": 10}]
+MAPS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+
+
+def asking(*mounts, namespace=None, **linux):
+    """A config with these mounts at the end of the list, and a user namespace ("": a new one)."""
+
+    def change(config):
+        config["mounts"] = [{"destination": f"/m{i}", "source": f"/s{i}"} | mount for i, mount in enumerate(mounts)]
+        config["linux"].update(linux)
+        if namespace is not None:
+            entry = {"type": "user"} | ({"path": namespace} if namespace else {})
+            config["linux"]["namespaces"].append(entry)
+            config["linux"].update(uidMappings=MAPS, gidMappings=MAPS)
+
+    return change
+
+
+def own(*options):
+    return {"options": list(options), "uidMappings": OWN, "gidMappings": OWN}
+
+
+def trees(plan):
+    return [op for op in plan.ops if op.name == "idmap-tree"]
+
+
+def test_a_plain_container_has_none(make_plan, names):
+    assert "idmap-tree" not in names(make_plan(asking({"options": ["bind"]})))
+
+
+def test_trees_are_made_before_the_process_and_attached_by_number(make_plan):
+    plan = make_plan(asking(own("bind"), {"options": ["bind"]}, own("rbind", "ridmap")))
+    made = trees(plan)
+    assert [(op.pointer, op.values["source"]) for op in made] == [("/mounts/0", "/s0"), ("/mounts/2", "/s2")]
+    assert all(plan.ops.index(op) < plan.spawn_index() for op in made)
+    assert [op.values["tree"] for op in plan.ops if op.name == "bind" and op.pointer.startswith("/mounts")] == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "recursive", "all_"),
+    [(["bind"], False, False), (["bind", "idmap"], False, False), (["rbind", "idmap"], True, False),
+     (["rbind", "ridmap"], True, True), (["rbind", "ridmap", "idmap"], True, False)],
+)  # fmt: skip
+def test_how_far_the_maps_reach(make_plan, options, recursive, all_):
+    (op,) = trees(make_plan(asking(own(*options))))
+    assert (op.values["recursive"], op.values["map_all"]) == (recursive, all_)
+
+
+@pytest.mark.parametrize(
+    ("mount", "namespace", "uid", "path"),
+    [
+        (own("bind", "idmap"), None, [(0, 5000, 10)], ""),
+        (own("bind", "idmap"), "", [(0, 5000, 10)], ""),
+        (own("bind", "idmap"), "/proc/1/ns/user", [(0, 5000, 10)], ""),
+        ({"options": ["bind", "idmap"]}, "", [(0, 100000, 65536)], ""),
+        ({"options": ["bind", "ridmap"]}, "/proc/1/ns/user", [], "/proc/1/ns/user"),
+    ],
+)
+def test_whose_maps(make_plan, mount, namespace, uid, path):
+    """config.md: the mount's own; without, those of the container's user namespace."""
+    (op,) = trees(make_plan(asking(mount, namespace=namespace)))
+    assert (op.values["uid"], op.values["gid"], op.values["namespace"]) == (uid, uid, path)
+
+
+@pytest.mark.parametrize(
+    ("propagation", "namespace", "slave"),
+    [
+        ("", None, True),
+        ("rslave", None, True),
+        ("private", None, True),
+        ("rshared", None, False),
+        ("rshared", "", True),
+    ],
+)
+def test_cut_off_from_the_host_s_mounts(make_plan, propagation, namespace, slave):
+    change = asking(own("bind"), namespace=namespace, rootfsPropagation=propagation)
+    (op,) = trees(make_plan(change))
+    assert op.values["slave"] is slave
+
+
+def test_for_root_only(make_plan):
+    def change(config):
+        asking(own("bind"))(config)
+
+    with pytest.raises(StepError, match=r"^mounts\[0\] \(/m0\): id-mapped mounts are for root only"):
+        make_plan(change, host="rootless", rootless=True)
