@@ -7,7 +7,7 @@ HINTS = (
     ("mount", "EPERM", "proc", "the PID namespace is not owned by this user namespace, or the host's /proc is masked"),
     ("mount", "EPERM", "cgroup", "add a cgroup namespace, or bind /sys/fs/cgroup"),
     ("mount", "ENODEV", "", "this kernel doesn't have the filesystem"),
-    ("mount", "EINVAL", "devpts", "an option was refused; inside a user namespace, gid=5 has to be mapped"),
+    ("mount", "EINVAL", "devpts", "an option was refused; in a joined user namespace, gid=5 has to be mapped"),
     ("mount", "EINVAL", "", "the filesystem refused an option"),
     ("mount", "ELOOP", "", "a symbolic link in the root filesystem stands where this must be mounted"),
     ("mount", "EROFS", "", "the mount point doesn't exist, and the root filesystem is read-only"),

@@ -9,6 +9,7 @@ from ocipy.capabilities import to_mask
 from ocipy.errors import Fault
 from ocipy.pointers import escape
 from ocipy.spec import CAPABILITY_SETS, HOOKS
+from ocipy.spec.checks_ids import check_mount_owners
 from ocipy.spec.checks_linux import LINUX_CHECKS, LINUX_WARNINGS
 
 TYPE_CHECKING = False
@@ -261,6 +262,7 @@ PROCESS_CHECKS: "tuple[Check, ...]" = (
 )  # fmt: skip
 CHECKS: "tuple[Check, ...]" = (
     check_version, check_presence, check_names, *PROCESS_CHECKS, check_hooks, *LINUX_CHECKS,
+    check_mount_owners,
 )  # fmt: skip
 WARNINGS: "tuple[Check, ...]" = (
     warn_version, warn_capabilities, warn_umask, warn_mounts, warn_annotations, *LINUX_WARNINGS,

@@ -16,6 +16,7 @@ from tests.system.looking import (
     set_user,
     status_field,
     together,
+    without_tty_group,
 )
 
 pytestmark = pytest.mark.root
@@ -76,11 +77,15 @@ def test_several_ranges(ocipy, bundle):
 
 
 def test_a_single_id(ocipy, bundle):
-    """The group of devpts, 5, isn't mapped then."""
-    change = together(lambda config: in_user_namespace(config, host=HOST_ID, size=1))
-    line = ocipy.fails("run", "--bundle", bundle(change=change), ocipy.new_id())
-    assert line.startswith("mounts[2] (/dev/pts): mount devpts: the kernel says: devpts: Invalid gid '5'")
-    assert "inside a user namespace, gid=5 has to be mapped" in line
+    """The group of devpts, 5, isn't mapped then, which is said before anything is made."""
+    path = bundle(change=lambda config: in_user_namespace(config, host=HOST_ID, size=1))
+    line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
+    assert ": /mounts/2/options/5 (line " in line
+    assert "gid=5: 5 is not mapped by linux.gidMappings" in line
+    change = together(lambda config: in_user_namespace(config, host=HOST_ID, size=1), without_tty_group)
+    assert inside(ocipy, bundle, "id -u; cat /proc/self/gid_map", change=change).split() == [
+        "0", "0", str(HOST_ID), "1",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ USER = {"uidMappings": ALL, "gidMappings": ALL}
 BIND = {"destination": "/a", "source": "/b", "options": ["bind"]}
 NOTHING = ()
 
+
+def owned(*options):
+    """A mount with these options."""
+    return {"destination": "/a", "type": "tmpfs", "options": list(options)}
+
+
 # (check, document, pointers of what it finds)
 CASES = [
     *(
@@ -174,6 +180,14 @@ CASES = [
     ("check_mount_mappings", {**MINIMAL, "mounts": [{**BIND, "options": ["rbind", "ridmap"]}]}, ["/mounts/0"]),
     ("check_mount_mappings", {**linux("user", **USER), "mounts": [{**BIND, "options": ["bind", "idmap"]}]}, NOTHING),
     ("check_mount_mappings", {**MINIMAL, "mounts": [{**BIND, **USER}, BIND]}, NOTHING),
+    ("check_mount_owners", {**linux("user", **USER), "mounts": [owned("gid=65536"), owned("mode=1", "uid=70000")]},
+     ["/mounts/0/options/0", "/mounts/1/options/1"]),
+    ("check_mount_owners", {**linux("user", **USER), "mounts": [owned("gid=5", "uid=0", "gid=x", "uid=", "gid=²")]},
+     NOTHING),
+    ("check_mount_owners", {**linux("user", **USER), "mounts": [owned("bind", "gid=70000")]},
+     NOTHING),
+    ("check_mount_owners", {**linux("mount"), "mounts": [owned("gid=70000")]}, NOTHING),
+    ("check_mount_owners", {**linux("user"), "mounts": [owned("gid=70000")]}, NOTHING),
     ("check_mount_mappings", {**MINIMAL, "mounts": [{**BIND, **USER, "gidMappings": [*ALL, *ALL]}]},
      ["/mounts/0/gidMappings/1", "/mounts/0/gidMappings/1"]),
     ("check_time_offsets", linux(timeOffsets={"boottime": {"secs": 1}}), ["/linux/timeOffsets"]),
