@@ -146,18 +146,22 @@ class Container:
     def kill(self, signal: "int | str" = "TERM", *, all: bool = False) -> None:
         """Send a signal (number or name) to init, or with ``all`` to every process in the container's cgroup.
 
-        Raises UsageError for an unknown signal, StateError ("container not running") when init has ended.
+        Without a cgroup (a rootless container may have none) ``all`` takes SIGKILL alone, and a PID namespace, whose
+        processes end with init.  Raises UsageError for an unknown signal, StateError ("container not running") when
+        init has ended.
         """
         from ocipy.signals import parse_signal
 
         number = parse_signal(str(signal))
         found = self._dir().read()
-        if all:
+        pid, start_time = found.get("init_process_pid", 0), found.get("init_process_start", 0)
+        if all and found.get("cgroup_paths"):
             from ocipy.cgroups import manager
 
-            manager.signal_all(found.get("cgroup_paths", {}), number)
+            manager.signal_all(found["cgroup_paths"], number)
             return
-        pid, start_time = found.get("init_process_pid", 0), found.get("init_process_start", 0)
+        if all and not (number == init_process.SIGKILL and init_process.is_namespace_init(pid)):
+            raise StateError(f"container {self.id!r} has no cgroup to know its processes by: leave --all out")
         if not pid or not init_process.send_signal(pid, start_time, number):
             raise StateError("container not running")
 

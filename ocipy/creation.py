@@ -62,6 +62,8 @@ def create(
     _check_rootfs(config, options.bundle)
     _check_cgroups(plan.cgroup_paths)
     _check_id_map(plan)
+    if host.rootless and not plan.cgroup_paths:
+        _note_no_cgroup(config)
     state = _initial_state(config, host, plan, options)
     state_dir.create()
     run: Spawn | None = None
@@ -157,6 +159,12 @@ def _check_cgroups(paths: "dict[str, str]") -> None:
             raise StepError(
                 "linux.cgroupsPath", f"{path} is in use: processes in it: {count}", 0, hint, -1, "/linux/cgroupsPath"
             )
+
+
+def _note_no_cgroup(config: "dict[str, Any]") -> None:
+    log.debug("no cgroup is delegated to this user: the container stays in the runtime's own")
+    if not any(entry["type"] == "pid" for entry in config["linux"]["namespaces"]):
+        log.warning("without a cgroup and a PID namespace, processes that outlive the container's init can't be found")
 
 
 def _check_id_map(plan: "Plan") -> None:

@@ -60,6 +60,12 @@ HINTS = (
     ("seccomp-notify", "ECONNREFUSED", "connect", "the seccomp agent doesn't listen there any more"),
     ("spawn", "ERANGE", "timens_offsets", "a clock would be below 0, or centuries ahead"),
     ("spawn", "EPERM", "timens_offsets", "it takes CAP_SYS_TIME over the time namespace"),
+    (
+        "spawn",
+        "EACCES",
+        "clone3 into",
+        "that takes the right to write to cgroup.procs of the first cgroup above it and the runtime's own",
+    ),
     ("spawn", "EPERM", "", "this user may not make these namespaces: see sysctl user.max_*_namespaces, AppArmor"),
     ("spawn", "ENOSPC", "", "the limit of namespaces is reached: see sysctl user.max_*_namespaces"),
     ("spawn", "EINVAL", "setns", "the path is no namespace of that type"),

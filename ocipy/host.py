@@ -9,7 +9,7 @@ from ocipy import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 _CGROUP_ROOT = "/sys/fs/cgroup"  # where every host has its hierarchies, at or below
 _WHOLE_RANGE = ["0", "0", "4294967295"]
@@ -20,16 +20,18 @@ class Hierarchy:
 
     ``name`` is what state.json calls it: the controllers (``cpu,cpuacct``), ``name=systemd``, or ``""`` for the
     unified one; ``controllers`` those it has, of the unified one those it can hand down; ``mount`` its mount point;
-    ``own`` the runtime's own cgroup in it, relative to that mount point.
+    ``own`` the runtime's own cgroup in it, relative to that mount point; ``delegated``, of a rootless runtime, the one
+    below which it may make cgroups and move processes there ("": none).
     """
 
-    __slots__ = ("controllers", "mount", "name", "own")
+    __slots__ = ("controllers", "delegated", "mount", "name", "own")
 
-    def __init__(self, name: str, controllers: "tuple[str, ...]", mount: str, own: str) -> None:
+    def __init__(self, name: str, controllers: "tuple[str, ...]", mount: str, own: str, delegated: str = "") -> None:
         self.name = name
         self.controllers = controllers
         self.mount = mount
         self.own = own
+        self.delegated = delegated
 
 
 class HostInfo:
@@ -63,9 +65,20 @@ class HostInfo:
         else:
             self.cgroup_mode = "unified" if unified else "none"
 
+    @property
+    def unprivileged(self) -> bool:
+        """Whether the kernel grants the runtime nothing beyond its user namespace, whatever ``rootless`` says."""
+        return self.uid != 0 or self.user_namespace
+
     def hierarchy(self, controller: str) -> "Hierarchy | None":
         """The v1 hierarchy that has the controller."""
         return next((each for each in self.hierarchies if controller in each.controllers), None)
+
+    def only(self, names: "Collection[str]") -> "HostInfo":
+        """The same host, as if it had only the hierarchies of these names."""
+        hierarchies = tuple(each for each in self.hierarchies if each.name in names)
+        unified = self.unified if "" in names else None
+        return HostInfo(self.uid, self.gid, self.user_namespace, hierarchies, unified, self.rootless)
 
 
 def probe(rootless: "bool | None" = None) -> HostInfo:
@@ -84,7 +97,30 @@ def probe(rootless: "bool | None" = None) -> HostInfo:
             unified = unified or _unified(mount, relative)
         elif all(each.name != name for each in hierarchies):
             hierarchies.append(Hierarchy(name, controllers, mount, relative))
-    return HostInfo(posix.geteuid(), posix.getegid(), in_user_namespace(), tuple(hierarchies), unified, rootless)
+    found = HostInfo(posix.geteuid(), posix.getegid(), in_user_namespace(), tuple(hierarchies), unified, rootless)
+    if found.rootless:
+        for each in (*hierarchies, *((unified,) if unified else ())):
+            each.delegated = _delegated(each)
+    return found
+
+
+def _delegated(hierarchy: Hierarchy) -> str:
+    """The cgroup below which a process of ours may be given one: v1 our own, v2 the one above it, else our own.
+
+    A v2 cgroup with processes, as our own is, can hand no controllers down.  And what is moved there has to be moved
+    by somebody who may write to cgroup.procs of the first cgroup above both ends (cgroups(7), Delegation containment).
+    """
+    own = hierarchy.own
+    if "/.." in own:
+        return ""  # outside of our cgroup namespace
+    candidates = (own,) if hierarchy.name or own == "/" else (own.rpartition("/")[0] or "/", own)
+    for candidate in candidates:
+        path = (hierarchy.mount + candidate).rstrip("/")
+        if not posix.access(path, posix.W_OK | posix.X_OK, effective_ids=True):
+            continue
+        if hierarchy.name or posix.access(f"{path}/cgroup.procs", posix.W_OK, effective_ids=True):
+            return candidate
+    return ""
 
 
 def in_user_namespace() -> bool:

@@ -96,3 +96,13 @@ def is_dying(state: "dict[str, Any]") -> bool:
     if not any(mask & _PENDING_KILL for mask in pending):
         return False
     return wait_end(pid, state["init_process_start"], KILL_TIMEOUT)
+
+
+def is_namespace_init(pid: int) -> bool:
+    """Whether the process is the first of a PID namespace, all others of which the kernel ends with it."""
+    try:
+        text = files.read(f"/proc/{pid}/status").decode("utf-8", "surrogateescape")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    pids = next(line.split()[1:] for line in text.splitlines() if line.startswith("NSpid:"))
+    return len(pids) > 1 and pids[-1] == "1"

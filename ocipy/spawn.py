@@ -137,7 +137,7 @@ class Spawn:
             for fd in opened:
                 posix.close(fd)
         if pid < 0:
-            raise OSError(-pid, "clone3")
+            raise OSError(-pid, f"clone3 into {op.values['unified']}" if op.values["unified"] else "clone3")
         self.pid = pid
         self.spawned = True
         if op.values["fork_again"]:

@@ -1,8 +1,8 @@
 """Which cgroup a container gets, in every hierarchy the host has.  Pure.
 
 ``linux.cgroupsPath`` (config-linux.md, Control groups): absolute means from the hierarchy's mount point, relative
-from the runtime's own cgroup.  Absent, it is ``/ocipy/ID``, or, for a rootless runtime, which may write only where
-it was delegated to, ``ID`` below its own cgroup.
+from the runtime's own cgroup.  Absent, it is ``/ocipy/ID``; for a rootless runtime ``ID`` below the cgroup that is
+delegated to it (``host.Hierarchy.delegated``), and none in a hierarchy where it has no such cgroup.
 """
 
 DEFAULT_PARENT = "ocipy"
@@ -17,9 +17,10 @@ def container_paths(host: "HostInfo", cgroups_path: str, container_id: str) -> "
 
     A hybrid host's unified tree is among them: it has the ``cgroup.kill`` and the events that v1 lacks.
     """
-    if not cgroups_path:
-        cgroups_path = container_id if host.rootless else f"/{DEFAULT_PARENT}/{container_id}"
     wanted = (*host.hierarchies, *((host.unified,) if host.unified else ()))
+    if not cgroups_path and host.rootless:
+        return {each.name: each.mount + below(each.delegated, container_id) for each in wanted if each.delegated}
+    cgroups_path = cgroups_path or f"/{DEFAULT_PARENT}/{container_id}"
     return {each.name: each.mount + below(each.own, cgroups_path) for each in wanted}
 
 

@@ -48,9 +48,13 @@ class Setting:
         return f"Setting({self.pointer!r}, {self.values()!r})"
 
 
-def no_controller(pointer: str, controller: str, hint: str) -> StepError:
+class NoControllerError(StepError):
+    """A limit whose controller the container has no cgroup with."""
+
+
+def no_controller(pointer: str, controller: str, hint: str) -> NoControllerError:
     """The error for a limit whose controller the host doesn't have."""
-    return StepError(
+    return NoControllerError(
         dotted(pointer), f"the {controller} controller is not available on this host", 0, hint, -1, pointer
     )
 

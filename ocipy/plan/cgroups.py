@@ -1,6 +1,7 @@
 """The container's control groups as steps: made, given their limits and their device rules, before anything runs."""
 
 from ocipy.cgroups import devices, v1, v2
+from ocipy.cgroups.settings import refusal
 from ocipy.plan.ops import SetupOp
 
 TYPE_CHECKING = False
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ocipy.cgroups.settings import Setting
+    from ocipy.errors import StepError
     from ocipy.host import HostInfo
 
 
@@ -17,13 +19,16 @@ def steps(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") ->
     if not paths:
         _refuse_limits(linux["resources"], host)
         return
-    settings, controllers = limits(linux["resources"], host, paths)
+    resources = linux["resources"]
+    # Devices take CAP_SYS_ADMIN over the host; and nodes, which would as well, are none of an ordinary user's either.
+    bounds_devices = not (host.rootless and host.unprivileged)
+    settings, controllers = limits(resources, host, paths) if bounds_devices else _rootless(resources, host, paths)
     mount = host.unified.mount if host.unified else ""
     yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
     for setting in settings:
         yield SetupOp("cgroup-write", setting.pointer, **setting.values())
-    if host.cgroup_mode == "unified":
-        rules = [*devices.configured_rules(linux["resources"]["devices"]), *devices.DEFAULT_RULES]
+    if host.cgroup_mode == "unified" and bounds_devices:
+        rules = [*devices.configured_rules(resources["devices"]), *devices.DEFAULT_RULES]
         program = devices.device_program(rules)
         yield SetupOp("device-filter", "/linux/resources/devices", path=paths[""], program=program)
 
@@ -36,8 +41,6 @@ def limits(resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]
     unified = host.unified
     if unified is None:
         if resources.get("unified"):
-            from ocipy.cgroups.settings import refusal
-
             raise refusal("/linux/resources/unified", "this host has the cgroups of version 1 alone")
         return v1.settings(resources, paths), []
     if not host.hierarchies:
@@ -48,6 +51,24 @@ def limits(resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]
     v1_paths = {name: path for name, path in paths.items() if name}
     rest = {name: value for name, value in resources.items() if name not in here}
     return v1.settings(rest, v1_paths) + own, v2.controllers(own)
+
+
+def _rootless(
+    resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]"
+) -> "tuple[list[Setting], list[str]]":
+    """As ``limits``, in the hierarchies where a cgroup is delegated to the runtime; nothing about devices."""
+    from ocipy.cgroups.settings import NoControllerError
+
+    try:
+        settings, controllers = limits(resources | {"devices": []}, host.only(paths), paths)
+    except NoControllerError as problem:
+        raise _not_delegated(problem.pointer) from None
+    return [each for each in settings if each.pointer != "/linux/resources/devices"], controllers
+
+
+def _not_delegated(pointer: str) -> "StepError":
+    hint = "run in a delegated one (systemd-run --user --scope -p Delegate=yes), or drop the limit"
+    return refusal(pointer, "no cgroup with its controller is delegated to this user", hint)
 
 
 def _is_for_unified(name: str, host: "HostInfo") -> bool:
@@ -71,7 +92,6 @@ _CONTROLLERS = {
 def _refuse_limits(resources: "dict[str, Any]", host: "HostInfo") -> None:
     """Without a cgroup nothing holds a container to its limits; device rules are an outer cgroup's matter then."""
     for setting in v2.settings(resources, ""):
-        reason = "a rootless container gets no cgroup" if host.rootless else "this host has no cgroups mounted"
-        from ocipy.cgroups.settings import refusal
-
-        raise refusal(setting.pointer, reason, "drop the limit")
+        if host.rootless and host.cgroup_mode != "none":
+            raise _not_delegated(setting.pointer)
+        raise refusal(setting.pointer, "this host has no cgroups mounted", "drop the limit")

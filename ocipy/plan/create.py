@@ -31,8 +31,6 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
 
         refuse(config, host)
     paths = container_paths(host, config["linux"]["cgroupsPath"], options.container_id)
-    if host.rootless:
-        paths = {}
     ops = list(_ops(config, host, options, paths))
     return Plan(ops, paths, config["process"]["terminal"])
 

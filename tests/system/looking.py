@@ -81,6 +81,13 @@ def without_tty_group(config):
             mount["options"].remove("gid=5")
 
 
+def writable_cgroups(config):
+    """The cgroup mount without ``ro``."""
+    for mount in config["mounts"]:
+        if mount.get("type") == "cgroup":
+            mount["options"].remove("ro")
+
+
 def set_capabilities(*names, kinds=SETS):
     """These capabilities and no others, in the sets ``kinds``."""
     return set_process(capabilities={kind: list(names) for kind in kinds})

@@ -160,6 +160,47 @@ def test_rootless(probe, uid, uid_map, asked, namespace, rootless):
     assert (info.uid, info.user_namespace, info.rootless) == (uid, namespace, rootless)
 
 
+@pytest.mark.parametrize(
+    ("own", "writable", "delegated"),
+    [
+        ("/a/b", ["", "/a", "/a/b"], "/a"),
+        ("/a/b", ["/a/b"], "/a/b"),
+        ("/a", ["", "/a"], "/"),
+        ("/a", ["/a"], "/a"),
+        ("/", [""], "/"),
+        ("/a/b", [""], ""),
+        ("/../a", ["", "/..", "/../a"], ""),  # outside of the cgroup namespace
+    ],
+)
+def test_what_is_delegated_in_the_unified_hierarchy(probe, monkeypatch, own, writable, delegated):
+    """The cgroup above our own first: our own has processes, and can't hand controllers down."""
+    files = {f"/sys/fs/cgroup{path}{name}" for path in writable for name in ("", "/cgroup.procs")}
+    monkeypatch.setattr("posix.access", lambda path, mode, effective_ids: path in files)
+    mounts = "36 32 0:31 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+    assert probe(f"0::{own}\n", mounts, uid=1000).unified.delegated == delegated
+    assert probe(f"0::{own}\n", mounts, uid=0).unified.delegated == ""
+
+
+def test_a_process_can_only_be_moved_by_who_may_write_to_the_common_cgroup(probe, monkeypatch):
+    """cgroups(7), Delegation containment: the directory alone isn't enough."""
+    files = {"/sys/fs/cgroup/a", "/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a/b/cgroup.procs"}
+    monkeypatch.setattr("posix.access", lambda path, mode, effective_ids: path in files)
+    mounts = "36 32 0:31 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+    assert probe("0::/a/b\n", mounts, uid=1000).unified.delegated == "/a/b"
+
+
+def test_what_is_delegated_in_v1(probe, monkeypatch):
+    """Who may make cgroups below our own may move processes of its own there."""
+    files = {"/sys/fs/cgroup/memory/a", "/sys/fs/cgroup/pids"}
+    monkeypatch.setattr("posix.access", lambda path, mode, effective_ids: path in files)
+    mounts = (
+        "36 32 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+        "37 32 0:32 / /sys/fs/cgroup/pids rw - cgroup none rw,pids\n"
+    )
+    found = probe("2:memory:/a\n3:pids:/b\n", mounts, uid=1000)
+    assert [each.delegated for each in found.hierarchies] == ["/a", ""]
+
+
 def test_this_machine():
     """No root is needed to look at a real one."""
     info = host.probe()

@@ -29,9 +29,34 @@ def test_paths(path, memory, systemd, unified):
     }
 
 
-def test_a_rootless_runtime_stays_below_its_own_cgroup():
-    host = HostInfo(uid=1000, unified=UNIFIED)
-    assert container_paths(host, "", "box") == {"": "/sys/fs/cgroup/user.slice/box"}
+def rootless(*delegated):
+    """A rootless runtime with these cgroups delegated, in a v1 and in the unified hierarchy."""
+    memory, unified = delegated
+    return HostInfo(
+        uid=1000,
+        hierarchies=(Hierarchy("memory", ("memory",), "/sys/fs/cgroup/memory", "/own", memory),),
+        unified=Hierarchy("", (), "/sys/fs/cgroup/unified", "/own/me", unified),
+    )
+
+
+@pytest.mark.parametrize(
+    ("delegated", "paths"),
+    [
+        (("/own", "/own"), {"memory": "/sys/fs/cgroup/memory/own/box", "": "/sys/fs/cgroup/unified/own/box"}),
+        (("", "/own/me"), {"": "/sys/fs/cgroup/unified/own/me/box"}),
+        (("/", ""), {"memory": "/sys/fs/cgroup/memory/box"}),
+        (("", ""), {}),
+    ],
+)
+def test_a_rootless_runtime_uses_what_is_delegated_to_it(delegated, paths):
+    assert container_paths(rootless(*delegated), "", "box") == paths
+
+
+def test_what_a_rootless_runtime_is_told_to_use_it_uses():
+    """Whether it may is for the kernel to say."""
+    assert container_paths(rootless("", ""), "/a", "box") == {
+        "memory": "/sys/fs/cgroup/memory/a", "": "/sys/fs/cgroup/unified/a",
+    }  # fmt: skip
 
 
 def test_a_host_without_cgroups():

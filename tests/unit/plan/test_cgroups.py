@@ -3,6 +3,7 @@
 import pytest
 
 from ocipy.errors import StepError
+from ocipy.host import Hierarchy, HostInfo
 
 
 def limits(make_plan, host, **resources):
@@ -72,3 +73,62 @@ def test_what_is_not_the_rule_is_in_the_step(make_plan, only):
     assert step.values == {
         "path": f"{directory}/io.bfq.weight", "value": "10", "fallback": (f"{directory}/io.weight", "1"),
     }  # fmt: skip
+
+
+def of_a_user(hierarchies, unified):
+    """A rootless host: v1 hierarchies and the unified one's controllers (None: no such hierarchy), all delegated."""
+    mount = "/sys/fs/cgroup/unified" if hierarchies else "/sys/fs/cgroup"
+    return HostInfo(
+        uid=1000,
+        gid=1000,
+        hierarchies=tuple(
+            Hierarchy(name, (name,), f"/sys/fs/cgroup/{name}", "/own", "/own" if delegated else "")
+            for name, delegated in hierarchies.items()
+        ),
+        unified=None if unified is None else Hierarchy("", unified, mount, "/own/me", "/own"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [
+        (of_a_user({}, ("memory",)), {"/sys/fs/cgroup/own/box/memory.max": "5"}),
+        (of_a_user({"memory": True}, None), {"/sys/fs/cgroup/memory/own/box/memory.limit_in_bytes": "5"}),
+        (
+            of_a_user({"memory": True, "pids": False, "devices": True}, ()),
+            {"/sys/fs/cgroup/memory/own/box/memory.limit_in_bytes": "5"},
+        ),
+    ],
+)
+def test_of_an_ordinary_user(make_plan, monkeypatch, hosts, host, written):
+    """Its limits in the cgroups that are delegated to it; device rules, which take root, nowhere."""
+
+    def change(config):
+        config["linux"]["resources"] = {"memory": {"limit": 5}, "devices": [{"allow": False, "access": "rwm"}]}
+
+    monkeypatch.setitem(hosts, "user", host)
+    plan = make_plan(change, host="user", rootless=True)
+    writes = {op.values["path"]: op.values["value"] for op in plan.ops if op.name == "cgroup-write"}
+    assert writes == written
+    assert "device-filter" not in [op.name for op in plan.ops]
+    assert set(plan.cgroup_paths) == {
+        each.name for each in (*host.hierarchies, host.unified) if each and each.delegated
+    }
+
+
+@pytest.mark.parametrize("host", [of_a_user({"memory": False, "pids": True}, ()), of_a_user({}, ("pids",))])
+def test_limits_of_a_controller_that_is_not_delegated(make_plan, monkeypatch, hosts, host):
+    def change(config):
+        config["linux"]["resources"] = {"memory": {"limit": 5}}
+
+    monkeypatch.setitem(hosts, "user", host)
+    with pytest.raises(StepError, match=r"^linux.resources.memory.limit: no cgroup with its controller is delegated"):
+        make_plan(change, host="user", rootless=True)
+
+
+def test_root_that_calls_itself_rootless_keeps_its_device_rules(make_plan, monkeypatch, hosts):
+    host = HostInfo(unified=Hierarchy("", (), "/sys/fs/cgroup", "/own", "/"), rootless=True)
+    monkeypatch.setitem(hosts, "user", host)
+    plan = make_plan(host="user")
+    assert "device-filter" in [op.name for op in plan.ops]
+    assert plan.cgroup_paths == {"": "/sys/fs/cgroup/box"}

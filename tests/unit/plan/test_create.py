@@ -197,19 +197,26 @@ def test_options_of_the_caller(make_plan, names, only):
     assert only(make_plan(), "keyring").values == {"name": "_ses.box"}
 
 
-def test_rootless_gets_no_cgroup(make_plan, names):
+def limit_memory(config):
+    config["linux"]["resources"] = {"memory": {"limit": 1 << 20}}
+
+
+def test_without_a_delegated_cgroup_there_is_none(make_plan, names):
     plan = make_plan(rootless=True, host="rootless")
     assert plan.cgroup_paths == {}
     assert not {"cgroup-create", "cgroup-write", "device-filter"} & set(names(plan))
 
 
-@pytest.mark.parametrize("host", ["none", "rootless"])
-def test_limits_without_a_cgroup_are_refused(make_plan, host):
-    def change(config):
-        config["linux"]["resources"] = {"memory": {"limit": 1 << 20}}
-
-    with pytest.raises(StepError, match=r"linux.resources.memory.limit: .* \(drop the limit\)"):
-        make_plan(change, host=host, rootless=host == "rootless")
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("none", "this host has no cgroups mounted"),
+        ("rootless", "no cgroup with its controller is delegated to this user"),
+    ],
+)
+def test_limits_without_a_cgroup_are_refused(make_plan, host, words):
+    with pytest.raises(StepError, match=rf"^linux.resources.memory.limit: {words} \(.*drop the limit\)$"):
+        make_plan(limit_memory, host=host, rootless=host == "rootless")
 
 
 @pytest.mark.parametrize("bad", ["system.slice:ocipy:box", None])
