@@ -18,15 +18,16 @@ static int open_null(void) {
 }
 
 int op_mask(struct init *init, struct reader *in) {
-  const char *path = read_string(in);
+  const char *path = read_string(in), *label = read_string(in);
   struct mount_look look = {0};
   struct stat status;
   int target = open_in_root(init->root_fd, path, O_PATH), tree;
   if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return 0; /* what isn't there needs no mask */
   if (target < 0 || fstat(target, &status) < 0) return failed(init, "open", path);
   if (S_ISDIR(status.st_mode)) {
-    static char *smallest[] = {"nr_blocks=1", "nr_inodes=1"};
-    const struct filesystem empty = {.type = "tmpfs", .source = "tmpfs", .parameters = {smallest, 2}};
+    char context[300] = "context=", *smallest[] = {"nr_blocks=1", "nr_inodes=1", context};
+    const struct filesystem empty = {.type = "tmpfs", .source = "tmpfs", .parameters = {smallest, *label ? 3 : 2}};
+    text_add(context, sizeof context, label);
     tree = filesystem_new(init, &empty, 1 /* MOUNT_ATTR_RDONLY */);
     if (tree < 0) return -1;
   } else {

@@ -52,7 +52,9 @@
   X(40, scheduler, "scheduler")                    \
   X(41, io_priority, "io-priority")                \
   X(42, memory_policy, "memory-policy")            \
-  X(43, personality, "personality")
+  X(43, personality, "personality")                \
+  X(44, label, "label")                            \
+  X(45, file_label, "file-label")
 
 enum ocipy_op_code {
 #define X(code, cname, name) OP_##cname = code,

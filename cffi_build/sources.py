@@ -17,6 +17,7 @@ INIT_SOURCES = (
     "op_dev.c",
     "op_home.c",
     "op_hook.c",
+    "op_label.c",
     "op_mount.c",
     "op_process.c",
     "op_protect.c",

@@ -30,6 +30,10 @@ def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], Ho
     for warning in warnings:
         log.warning(str(warning))
     host = host_info.probe(options.rootless)
+    if _asks_for_facts(config):
+        from ocipy import host_facts
+
+        host_facts.look(host, config)
     profile = config["linux"].get("seccomp")
     if profile is not None:
         from ocipy.seccomp import compile_filter
@@ -37,6 +41,14 @@ def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], Ho
         options.seccomp = compile_filter(profile, f"{root}/@seccomp" if root else None)
     plan = compile_plan(config, host, options)
     return config, host, plan
+
+
+def _asks_for_facts(config: "dict[str, Any]") -> bool:
+    """Whether the plan depends on what is looked up for few configs only (host_facts.py)."""
+    process, linux = config.get("process"), config["linux"]
+    if linux["sysctl"] or linux["mountLabel"]:
+        return True
+    return process is not None and bool(process["apparmorProfile"] or process["selinuxLabel"])
 
 
 def create(

@@ -41,9 +41,15 @@ class HostInfo:
     lacks root's rights over the host (an ordinary user, or root of a user namespace), unless the caller says otherwise;
     ``cgroup_mode``: ``"v1"``, ``"hybrid"`` (v1 with a unified tree beside it), ``"unified"`` (v2) or ``"none"``;
     ``hierarchies``: the v1 ones in mount order; ``unified``: the v2 one or None.
+
+    Looked up only for a config that asks for them (host_facts.py): ``modules``, the security modules that are enabled
+    (``apparmor``, ``selinux``); ``own_namespaces``, the kinds the config joins by path that are the runtime's own.
     """
 
-    __slots__ = ("cgroup_mode", "gid", "hierarchies", "rootless", "uid", "unified", "user_namespace")
+    __slots__ = (
+        "cgroup_mode", "gid", "hierarchies", "modules", "own_namespaces", "rootless", "uid", "unified",
+        "user_namespace",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -60,6 +66,8 @@ class HostInfo:
         self.user_namespace = user_namespace
         self.hierarchies = hierarchies
         self.unified = unified
+        self.modules: tuple[str, ...] = ()
+        self.own_namespaces: tuple[str, ...] = ()
         if hierarchies:
             self.cgroup_mode = "hybrid" if unified else "v1"
         else:

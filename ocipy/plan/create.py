@@ -26,6 +26,10 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
     refuse_unsupported(config)
     if options.systemd_cgroup or is_systemd_path(config["linux"]["cgroupsPath"]):
         raise StepError("linux.cgroupsPath", "the systemd cgroup driver is not supported yet", 0, "", -1, "")
+    if host.own_namespaces:
+        from ocipy.plan.sysctls import refuse_host_sysctls
+
+        refuse_host_sysctls(config, host)
     if host.uid:
         from ocipy.plan.rootless import refuse
 
@@ -79,10 +83,10 @@ def _ops(
         if name in config:
             yield SetupOp(name, f"/{name}", name=config[name])
     if not options.no_new_keyring:
-        yield SetupOp("keyring", "", name=f"_ses.{options.container_id}")
+        yield from process.keyring(options.container_id, user_process["selinuxLabel"])
     # The limits are for the program, not for the work above; after a change of user, setting them takes privileges.
     yield from rlimits(user_process["rlimits"])
-    yield from process.traits(user_process, linux)
+    yield from process.traits(user_process, linux, host)
     yield from process.credentials(user_process, options.seccomp, options.preserve_fds)
 
     yield SetupOp("created", "")

@@ -257,6 +257,8 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "find-program": lambda v: f"find {v['name']}{'' if '/' in v['name'] else ' in PATH ' + v['directories']}",
     "close-on-exec": lambda v: f"let no descriptor from {v['first']} on pass to the program",
     "wait-start": lambda v: "wait for start",
+    "label": lambda v: f"write {v['value']!r} to the {v['module']} attribute {v['attribute']}",
+    "file-label": lambda v: f"label {v['path']} as {v['label']}",
     "scheduler": _scheduler,
     "io-priority": lambda v: f"set the I/O priority to {_name(IO_CLASSES, v['class'])}, {v['priority']}",
     "memory-policy": _memory_policy,

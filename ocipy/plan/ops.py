@@ -56,7 +56,7 @@ _INIT_KINDS = (
     (12, "device", "path:s mode:n major:n minor:n uid:n gid:n bind:n"),
     (13, "hook", "path:s args:l env:l timeout:n before_pid:s after_pid:s"),
     (14, "sysctl", "path:s value:s"),
-    (15, "mask", "path:s"),
+    (15, "mask", "path:s label:s"),
     (16, "readonly-path", "path:s"),
     (17, "console", "columns:n rows:n bind:n"),
     (18, "stdio-owner", "uid:n"),
@@ -85,6 +85,8 @@ _INIT_KINDS = (
     (41, "io-priority", "class:n priority:n"),
     (42, "memory-policy", "mode:n nodes:b"),
     (43, "personality", "domain:n"),
+    (44, "label", "module:s attribute:s value:s"),
+    (45, "file-label", "path:s label:s"),
 )
 
 KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from ocipy.host import HostInfo
     from ocipy.seccomp import Filter
 
 FIRST_FD = 3  # after stdin, stdout, stderr
@@ -17,8 +18,23 @@ _DEFAULT_UMASK = 0o022
 _PATH_UNSET = "/bin:/usr/bin"  # execvp(3), whose semantics config.md asks for; confstr(3), _CS_PATH
 
 
-def traits(process: "dict[str, Any]", linux: "dict[str, Any]") -> "Iterator[SetupOp]":
-    """How it is run, where the config says so; before ``credentials``, for most of it takes capabilities."""
+def keyring(container_id: str, label: str) -> "Iterator[SetupOp]":
+    """The session keyring, apart from the runtime's own."""
+    step = SetupOp("keyring", "", name=f"_ses.{container_id}")
+    if not label:
+        yield step
+        return
+    from ocipy.plan.labels import labelled_keyring
+
+    yield from labelled_keyring(step, label)
+
+
+def traits(process: "dict[str, Any]", linux: "dict[str, Any]", host: "HostInfo") -> "Iterator[SetupOp]":
+    """Labels, and how it is run, where the config says so: before ``credentials``, for most takes capabilities."""
+    if process["apparmorProfile"] or process["selinuxLabel"]:
+        from ocipy.plan.labels import process_labels
+
+        yield from process_labels(process, host)
     if "scheduler" in process or "ioPriority" in process or "memoryPolicy" in linux or "personality" in linux:
         from ocipy.plan.scheduling import scheduling
 

@@ -23,7 +23,12 @@ def build(config: "dict[str, Any]", context: MountContext, own_mounts: bool, bin
         yield SetupOp("propagation", pointer, flags=_early(wanted))
     shared = wanted & PROPAGATION["shared"]
     yield SetupOp("root", "/root/path", path=path, bind=int(own_mounts), private_parent=int(bool(shared)))
-    yield from mounts(config["mounts"], context)
+    steps = mounts(config["mounts"], context)
+    if config["linux"]["mountLabel"]:
+        from ocipy.plan.labels import labelled_mounts
+
+        steps = labelled_mounts(steps, config["linux"]["mountLabel"], context.host)
+    yield from steps
     if not brings_own_dev(config["mounts"]):
         yield from devices(config["linux"]["devices"], bind_devices)
     cwd = config["process"]["cwd"]
@@ -50,7 +55,7 @@ def protect(config: "dict[str, Any]") -> "Iterator[SetupOp]":
     for number, path in enumerate(linux["readonlyPaths"]):
         yield SetupOp("readonly-path", f"/linux/readonlyPaths/{number}", path=path)
     for number, path in enumerate(linux["maskedPaths"]):
-        yield SetupOp("mask", f"/linux/maskedPaths/{number}", path=path)
+        yield SetupOp("mask", f"/linux/maskedPaths/{number}", path=path, label=linux["mountLabel"])
     if config["root"]["readonly"]:
         yield SetupOp("readonly-root", "/root/readonly")
 

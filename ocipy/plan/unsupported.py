@@ -7,15 +7,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PROCESS = ("apparmorProfile", "selinuxLabel")
-_LINUX = ("intelRdt", "netDevices", "mountLabel")
+_LINUX = ("intelRdt", "netDevices")
 
 
 def refuse_unsupported(config: "dict[str, Any]") -> None:
     """Raises StepError for the first such property."""
-    for name in _PROCESS:
-        if config["process"].get(name):
-            raise _error(f"/process/{name}")
     for name in _LINUX:
         if config["linux"].get(name):
             raise _error(f"/linux/{name}")

@@ -240,3 +240,22 @@ def test_time_namespace_counts_as_the_host_s_clock(ocipy, bundle):
     fields = said.split()
     assert fields[:6] == ["monotonic", "0", "0", "boottime", "0", "0"]
     assert abs(float(fields[6]) - float(Path("/proc/uptime").read_text().split()[0])) < 60
+
+
+@pytest.mark.parametrize(("kind", "name"), [("network", "net.core.somaxconn"), ("ipc", "kernel.shmmax")])
+def test_sysctls_of_a_joined_namespace_that_is_the_host_s(ocipy, bundle, kind, name):
+    before = Path("/proc/sys", name.replace(".", "/")).read_text()
+    joined = set_namespaces(**{kind: f"/proc/self/ns/{NAMESPACES[kind]}"})
+    line = ocipy.refused(bundle(change=together(joined, set_linux(sysctl={name: "77"}))))
+    assert line == (
+        f"linux.sysctl.{name}: would change the host: the {kind} namespace to join is the runtime's own "
+        "(drop it from config.json)"
+    )
+    assert Path("/proc/sys", name.replace(".", "/")).read_text() == before
+    assert not list(ocipy.root.iterdir())
+
+
+def test_sysctls_of_a_joined_namespace(ocipy, bundle, holder):
+    proc = holder("--net")
+    change = together(set_namespaces(network=path_of(proc, "network")), set_linux(sysctl={"net.core.somaxconn": "77"}))
+    assert inside(ocipy, bundle, "cat /proc/sys/net/core/somaxconn", change=change) == "77\n"

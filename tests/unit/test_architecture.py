@@ -14,7 +14,7 @@ FLOORS = (
     ("ocipy.errors", "ocipy.files", "ocipy.pointers", "ocipy", "ocipy.cgroups", "ocipy._build", "ocipy._shim"),
     ("ocipy.options", "ocipy.log", "ocipy.signals", "ocipy.capabilities", "ocipy.hints", "ocipy.sites", "ocipy.pack",
      "ocipy.owner"),
-    ("ocipy.spec.", "ocipy.host"),
+    ("ocipy.spec.", "ocipy.host", "ocipy.host_facts"),
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
      "ocipy.cgroups.blockio"),
     ("ocipy.plan.",),

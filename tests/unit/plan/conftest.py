@@ -43,14 +43,19 @@ def hosts():
 
 @pytest.fixture
 def make_plan():
-    """``make_plan(change, host="hybrid", rootless=False, **options)``: the plan of a changed default config."""
+    """``make_plan(change, host="hybrid", rootless=False, **options)``: the plan of a changed default config.
+
+    ``host`` is a name in HOSTS, or a HostInfo.
+    """
 
     def make(change=None, host="hybrid", rootless=False, **options):
         config = default_config(rootless)
         if change:
             change(config)
         complete = parse_config(json.dumps(config).encode(), "config.json")
-        return create(complete, HOSTS[host], CreateOptions("box", "/bundle", **options))
+        return create(
+            complete, HOSTS[host] if isinstance(host, str) else host, CreateOptions("box", "/bundle", **options)
+        )
 
     return make
 

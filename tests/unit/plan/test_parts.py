@@ -2,6 +2,7 @@
 
 import pytest
 
+from ocipy.errors import StepError
 from ocipy.host import HostInfo
 from ocipy.plan import hooks, rootfs
 from ocipy.plan.devices import devices
@@ -187,7 +188,14 @@ def test_limits_have_the_kernel_s_numbers():
 
 
 def config(**changes):
-    linux = {"rootfsPropagation": "", "devices": [], "sysctl": {}, "readonlyPaths": [], "maskedPaths": []}
+    linux = {
+        "rootfsPropagation": "",
+        "devices": [],
+        "sysctl": {},
+        "readonlyPaths": [],
+        "maskedPaths": [],
+        "mountLabel": "",
+    }
     base = {"root": {"path": "rootfs", "readonly": False}, "mounts": [], "process": {"cwd": "/"}, "linux": linux}
     for place, value in changes.items():
         base["linux" if place in linux else place] |= {place: value} if place in linux else value
@@ -234,3 +242,26 @@ def test_sysctls(name, path, pointer):
     """sysctl.d(5): dots and slashes separate alike, and a name with slashes keeps its dots."""
     (op,) = rootfs.protect(config(sysctl={name: "1"}))
     assert (op.pointer, op.values) == (f"/linux/sysctl/{pointer}", {"path": path, "value": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("net.core.somaxconn", "network"),
+        ("net/ipv4/ip_forward", "network"),
+        ("kernel.sem", "ipc"),
+        ("fs.mqueue.msg_max", "ipc"),
+        ("kernel.domainname", "uts"),
+    ],
+)
+def test_sysctls_of_a_joined_namespace_that_is_the_host_s(make_plan, name, kind):
+    def change(config):
+        config["linux"]["sysctl"] = {name: "1"}
+
+    host = HostInfo()
+    for other in {"network", "ipc", "uts"} - {kind}:
+        host.own_namespaces = (other,)
+        assert make_plan(change, host=host)
+    host.own_namespaces = (kind,)
+    with pytest.raises(StepError, match=f"would change the host: the {kind} namespace to join is the runtime's own"):
+        make_plan(change, host=host)

@@ -19,11 +19,8 @@ def refuse(part, name, value):
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [
-        ("process", "apparmorProfile", "docker-default"),
-        ("process", "selinuxLabel", "u:r:t:s0"),
         ("linux", "intelRdt", {"closID": "x"}),
         ("linux", "netDevices", {"eth0": {}}),
-        ("linux", "mountLabel", "u:r:t:s0"),
     ],
 )
 def test_refused(part, name, value):
@@ -37,9 +34,6 @@ def test_refused(part, name, value):
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [
-        ("process", "apparmorProfile", ""),
-        ("process", "selinuxLabel", ""),
-        ("linux", "mountLabel", ""),
         ("linux", "netDevices", {}),
     ],
 )
