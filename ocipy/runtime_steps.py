@@ -28,6 +28,12 @@ def _cgroup_write(spawn: "Spawn", op: SetupOp) -> None:
     manager.apply(**op.values)
 
 
+def _cgroup_owner(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy.cgroups.delegation import change_owner
+
+    change_owner(op.values["path"], spawn.pid, op.values["uid"])
+
+
 def _device_filter(spawn: "Spawn", op: SetupOp) -> None:
     from ocipy._shim import lib
 
@@ -93,6 +99,7 @@ def _write(path: str, text: str) -> None:
 ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "cgroup-create": _cgroup_create,
     "cgroup-write": _cgroup_write,
+    "cgroup-owner": _cgroup_owner,
     "device-filter": _device_filter,
     "id-map": _id_map,
     "idmap-tree": _idmap_tree,

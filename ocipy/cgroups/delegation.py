@@ -1,6 +1,8 @@
-"""What a cgroup hands down in the unified hierarchy: controllers to the cgroups below it."""
+"""What is handed down in the unified hierarchy: controllers to cgroups below, a cgroup to the container's user."""
 
-from ocipy import files
+import posix
+
+from ocipy import files, log
 from ocipy.cgroups.manager import read
 from ocipy.errors import SyscallError
 
@@ -52,3 +54,41 @@ def _not_handed_down(controller: str, directory: str) -> SyscallError:
     parent = directory.rpartition("/")[0]
     hint = f"enable it: echo +{controller} > {parent}/cgroup.subtree_control (systemd: Delegate={controller})"
     return SyscallError(f"use the {controller} controller in", 2, directory, hint)
+
+
+def change_owner(path: str, pid: int, uid: int) -> None:
+    """Give a cgroup to the host's user that ``uid`` is in process ``pid``'s user namespace.
+
+    That is its directory and those files that may be handed to who isn't trusted with its limits (config-linux.md,
+    Cgroup ownership; cgroups(7), Cgroups delegation).  Raises SyscallError.
+    """
+    owner = _host_uid(read(f"/proc/{pid}/uid_map"), uid)
+    if owner is None:
+        raise SyscallError(f"give to user {uid} of the container", 22, path, "the user namespace doesn't map that id")
+    for name in ("", *delegated_files()):
+        file = f"{path}/{name}" if name else path
+        try:
+            posix.chown(file, owner, -1)
+        except FileNotFoundError:
+            continue
+        except PermissionError as problem:
+            if not posix.geteuid():
+                raise SyscallError(f"give to user {owner}", problem.errno or 0, file) from problem
+            log.warning(f"{file} stays the runtime's: only root can give it to user {owner}")
+            return
+
+
+def delegated_files() -> "list[str]":
+    """The names of the files; what to fall back on is the specification's list."""
+    try:
+        return read("/sys/kernel/cgroup/delegate").split()
+    except FileNotFoundError:
+        return ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]
+
+
+def _host_uid(uid_map: str, uid: int) -> "int | None":
+    for line in uid_map.splitlines():
+        inside, outside, size = map(int, line.split())
+        if inside <= uid < inside + size:
+            return outside + uid - inside
+    return None

@@ -88,7 +88,12 @@ def _fill_cpuset(path: str) -> None:
 
 
 def apply(
-    path: str, value: str, fallback: "tuple[str, str] | None" = None, optional: bool = False, usage: str = ""
+    path: str,
+    value: str,
+    fallback: "tuple[str, str] | None" = None,
+    optional: bool = False,
+    usage: str = "",
+    verified: bool = False,
 ) -> None:
     """Write one setting (``cgroups.settings.Setting``).  Raises SyscallError, which names the file and the value."""
     if usage and exists(usage) and int(read(usage)) >= int(value):
@@ -100,6 +105,8 @@ def apply(
             raise
         if fallback:
             write(*fallback)
+    if verified and int(read(path)) > int(value):
+        raise SyscallError(f"write {value!r} to", 95, path, "this kernel keeps no such limit; drop it from config.json")
 
 
 def write(path: str, value: str) -> None:

@@ -10,10 +10,10 @@ class Setting:
     Which files a cgroup has depends on the kernel, its modules and its command line: where this one is missing,
     ``fallback`` (path, value) is written in its place, and without one that is an error unless the setting is
     ``optional``, being what the kernel does anyway.  ``usage`` names a file whose number has to be below the value
-    (``memory.checkBeforeUpdate``).
+    (``memory.checkBeforeUpdate``); of a ``verified`` one the kernel may take the value and forget it.
     """
 
-    __slots__ = ("fallback", "optional", "path", "pointer", "usage", "value")
+    __slots__ = ("fallback", "optional", "path", "pointer", "usage", "value", "verified")
 
     def __init__(
         self,
@@ -23,6 +23,7 @@ class Setting:
         fallback: "tuple[str, str] | None" = None,
         optional: bool = False,
         usage: str = "",
+        verified: bool = False,
     ) -> None:
         self.pointer = pointer
         self.path = path
@@ -30,11 +31,13 @@ class Setting:
         self.fallback = fallback
         self.optional = optional
         self.usage = usage
+        self.verified = verified
 
     def values(self) -> "dict[str, object]":
         """What the writer takes, by name: path and value, and of the rest what is not the rule."""
         found: dict[str, object] = {"path": self.path, "value": self.value}
-        found.update((name, getattr(self, name)) for name in ("fallback", "optional", "usage") if getattr(self, name))
+        rarer = ("fallback", "optional", "usage", "verified")
+        found.update((name, getattr(self, name)) for name in rarer if getattr(self, name))
         return found
 
     def __eq__(self, other: object) -> bool:
@@ -46,6 +49,15 @@ class Setting:
 
     def __repr__(self) -> str:
         return f"Setting({self.pointer!r}, {self.values()!r})"
+
+
+def pids_max(limit: int) -> str:
+    """``pids.limit`` as pids.max has it.
+
+    Of a cgroup with one process in it, which a container has, 0 asks for the same as 1; and into one that takes none no
+    process can be cloned.  So runc does since 1.4.
+    """
+    return "max" if limit < 0 else str(limit or 1)
 
 
 class NoControllerError(StepError):

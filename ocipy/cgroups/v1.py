@@ -5,7 +5,7 @@ means "not set".
 """
 
 from ocipy.cgroups.devices import DEFAULT_RULES, DENY_ALL, configured_rules
-from ocipy.cgroups.settings import Setting, no_controller
+from ocipy.cgroups.settings import Setting, no_controller, pids_max
 from ocipy.pointers import escape
 
 TYPE_CHECKING = False
@@ -33,8 +33,8 @@ def _settings(resources: "dict[str, Any]", paths: "dict[str, str]") -> "Iterator
     yield from _memory(resources.get("memory", {}), paths)
     yield from _cpu(cpu, paths)
     limit = resources.get("pids", {}).get("limit")
-    if limit:
-        yield _one(paths, "pids", "pids.max", "pids/limit", "max" if limit < 0 else str(limit))
+    if limit is not None:
+        yield _one(paths, "pids", "pids.max", "pids/limit", pids_max(limit))
     if resources.get("blockIO"):
         from ocipy.cgroups import blockio
 
@@ -85,7 +85,9 @@ def _memory(memory: "dict[str, Any]", paths: "dict[str, str]") -> "Iterator[Sett
         yield one("reservation", "soft_limit_in_bytes", memory["reservation"])
     for member, file in (("kernel", "kmem.limit_in_bytes"), ("kernelTCP", "kmem.tcp.limit_in_bytes")):
         if memory.get(member):
-            yield one(member, file, memory[member], optional=memory[member] < 0)
+            setting = one(member, file, memory[member], optional=memory[member] < 0)
+            setting.verified = memory[member] > 0  # since Linux 5.16 the first does nothing, later neither
+            yield setting
     if "swappiness" in memory:
         yield one("swappiness", "swappiness", memory["swappiness"])
     if memory.get("disableOOMKiller"):

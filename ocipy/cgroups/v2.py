@@ -5,7 +5,7 @@ a container weighs the same under all of them.  What v2 has no file for is refus
 anyway (config-linux.md, Unified).
 """
 
-from ocipy.cgroups.settings import Setting, no_controller, refusal
+from ocipy.cgroups.settings import Setting, no_controller, pids_max, refusal
 from ocipy.pointers import escape
 
 TYPE_CHECKING = False
@@ -45,8 +45,8 @@ def _settings(resources: "dict[str, Any]", directory: str) -> "Iterator[Setting]
         yield Setting(f"{_BASE}/{pointer}", f"{directory}/{file}", value, optional=optional)
     yield from _memory(resources.get("memory", {}), directory)
     limit = resources.get("pids", {}).get("limit")
-    if limit:
-        yield Setting(f"{_BASE}/pids/limit", f"{directory}/pids.max", "max" if limit < 0 else str(limit))
+    if limit is not None:
+        yield Setting(f"{_BASE}/pids/limit", f"{directory}/pids.max", pids_max(limit))
     if resources.get("blockIO"):
         from ocipy.cgroups import blockio
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ocipy.cgroups.settings import Setting
     from ocipy.errors import StepError
     from ocipy.host import HostInfo
+    from ocipy.plan.namespaces import Namespaces
 
 
 def steps(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "Iterator[SetupOp]":
@@ -31,6 +32,24 @@ def steps(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") ->
         rules = [*devices.configured_rules(resources["devices"]), *devices.DEFAULT_RULES]
         program = devices.device_program(rules)
         yield SetupOp("device-filter", "/linux/resources/devices", path=paths[""], program=program)
+
+
+def owner(
+    config: "dict[str, Any]", host: "HostInfo", namespaces: "Namespaces", paths: "dict[str, str]"
+) -> "Iterator[SetupOp]":
+    """The step that gives a container its cgroup, if it is to see it as its own, and writable.
+
+    config-linux.md, Cgroup ownership: of cgroup v2, with a new cgroup namespace, and a mount such as it describes.
+    """
+    uid = config["process"]["user"]["uid"]
+    if host.cgroup_mode != "unified" or not paths or "cgroup" not in namespaces.new:
+        return
+    if not uid and not namespaces.has("user"):
+        return  # root's already
+    for number, mount in enumerate(config["mounts"]):
+        if (mount["source"], mount["destination"]) == ("cgroup", "/sys/fs/cgroup") and "ro" not in mount["options"]:
+            yield SetupOp("cgroup-owner", f"/mounts/{number}", path=paths[""], uid=uid)
+            return
 
 
 def limits(resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "tuple[list[Setting], list[str]]":

@@ -89,6 +89,7 @@ def _ops(
     yield from process.traits(user_process, linux, host)
     yield from process.credentials(user_process, options.seccomp, options.preserve_fds)
 
+    yield from cgroups.owner(config, host, namespaces, paths)
     yield SetupOp("created", "")
     yield SetupOp("wait-start", "")
     yield from hooks.container_hooks(config["hooks"], "startContainer", state | {"status": "created"})

@@ -207,6 +207,7 @@ def _limit(value: int) -> str:
 _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "cgroup-create": lambda v: "make the cgroup " + ", ".join(sorted(v["paths"].values())),
     "cgroup-write": _cgroup_write,
+    "cgroup-owner": lambda v: f"give {v['path']} to the container's user {v['uid']}",
     "device-filter": lambda v: f"attach a device filter to {v['path']} ({len(v['program']) // 8} instructions)",
     "spawn": _spawn,
     "id-map": _id_map,

@@ -30,7 +30,8 @@ class Kind:
 _RUNTIME_KINDS = (
     ("cgroup-create", "paths:- mount:- controllers:-"),
     ("idmap-tree", "destination:- source:- recursive:- map_all:- uid:- gid:- namespace:- slave:-"),
-    ("cgroup-write", "path:- value:- fallback:- optional:- usage:-"),
+    ("cgroup-write", "path:- value:- fallback:- optional:- usage:- verified:-"),
+    ("cgroup-owner", "path:- uid:-"),
     ("device-filter", "path:- program:-"),
     ("id-map", "uid:- gid:- deny_setgroups:- helped:-"),
     ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- time_offsets:- tasks:- unified:-"),

@@ -177,7 +177,7 @@ def check_device_rules(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 
 def check_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
-    """What each version of cgroups refuses.  0 means unset to dockerd, -1 no limit."""
+    """What each version of cgroups refuses, and entries without limits.  0 means unset to dockerd, -1 no limit."""
     resources, pointer = config["linux"]["resources"], "/linux/resources"
     memory, cpu = resources.get("memory", {}), resources.get("cpu", {})
     limit, swap = memory.get("limit", 0), memory.get("swap", 0)
@@ -189,6 +189,12 @@ def check_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
     for name in resources.get("unified", {}):
         if "/" in name or "." not in name.strip("."):
             yield Fault(f"{pointer}/unified/{escape(name)}", f"expected a file name such as memory.high, got {name!r}")
+    for index, device in enumerate(resources.get("blockIO", {}).get("weightDevice", ())):
+        if "weight" not in device and "leafWeight" not in device:
+            yield Fault(f"{pointer}/blockIO/weightDevice/{index}", "expected weight, leafWeight or both")
+    for name, device in resources.get("rdma", {}).items():
+        if "hcaHandles" not in device and "hcaObjects" not in device:
+            yield Fault(f"{pointer}/rdma/{escape(name)}", "expected hcaHandles, hcaObjects or both")
 
 
 def check_net_devices(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -282,12 +288,6 @@ def warn_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
             yield Fault(f"{pointer}/memory/{name}", "kernel memory limits are not recommended; newer kernels keep none")
     if memory.get("swappiness", 0) > 100:
         yield Fault(f"{pointer}/memory/swappiness", f"expected at most 100, got {memory['swappiness']}")
-    for index, device in enumerate(resources.get("blockIO", {}).get("weightDevice", ())):
-        if "weight" not in device and "leafWeight" not in device:
-            yield Fault(f"{pointer}/blockIO/weightDevice/{index}", "without weight and leafWeight it has no effect")
-    for name, device in resources.get("rdma", {}).items():
-        if "hcaHandles" not in device and "hcaObjects" not in device:
-            yield Fault(f"{pointer}/rdma/{escape(name)}", "without hcaHandles and hcaObjects it has no effect")
 
 
 LINUX_CHECKS: "tuple[Check, ...]" = (

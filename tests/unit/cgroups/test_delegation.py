@@ -1,6 +1,7 @@
 """Controllers of the unified hierarchy, enabled for a cgroup by those above it (cgroup-v2.rst, Enabling)."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +85,65 @@ def test_a_controller_that_isn_t_handed_down(hierarchy):
         hierarchy.enable("rdma")
     assert caught.value.path == str(hierarchy.tree)
     assert hierarchy.written == []
+
+
+@pytest.fixture
+def owned(tree, monkeypatch):
+    """A cgroup's files, and who was made the owner of which."""
+    (tree / "memory.max").touch()
+    (tree / "cgroup.procs").touch()
+    (tree / "cgroup.subtree_control").touch()
+    texts = {"/proc/7/uid_map": "0 100000 1000\n1000 5000 1\n", "/sys/kernel/cgroup/delegate": ""}
+    changed = {}
+
+    def chown(path, uid, gid):
+        assert gid == -1
+        if not Path(path).exists():
+            raise FileNotFoundError(path)
+        changed[path.removeprefix(str(tree))] = uid
+
+    def read(path):
+        if not texts[path]:
+            raise FileNotFoundError(path)
+        return texts[path]
+
+    monkeypatch.setattr(delegation, "read", read)
+    monkeypatch.setattr("posix.chown", chown)
+    return tree, texts, changed
+
+
+@pytest.mark.parametrize(("uid", "owner"), [(0, 100000), (999, 100999), (1000, 5000)])
+def test_a_cgroup_is_given_to_the_host_s_user(owned, uid, owner):
+    """The directory and the specification's files, as far as they are there."""
+    tree, _, changed = owned
+    delegation.change_owner(str(tree), 7, uid)
+    assert changed == dict.fromkeys(("", "/cgroup.procs", "/cgroup.subtree_control"), owner)
+
+
+def test_the_files_are_those_that_the_kernel_lists(owned):
+    tree, texts, changed = owned
+    texts["/sys/kernel/cgroup/delegate"] = "cgroup.procs\nmemory.max\nmemory.reclaim\n"
+    delegation.change_owner(str(tree), 7, 0)
+    assert set(changed) == {"", "/cgroup.procs", "/memory.max"}
+
+
+def test_a_user_that_isn_t_mapped(owned):
+    with pytest.raises(SyscallError, match="give to user 1001 of the container .*doesn't map that id"):
+        delegation.change_owner(str(owned[0]), 7, 1001)
+
+
+@pytest.mark.parametrize("euid", [0, 1000])
+def test_only_root_can_give_away(owned, monkeypatch, euid):
+    def chown(path, uid, gid):
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr("posix.chown", chown)
+    monkeypatch.setattr("posix.geteuid", lambda: euid)
+    warnings = []
+    monkeypatch.setattr(delegation.log, "warning", warnings.append)
+    if not euid:
+        with pytest.raises(SyscallError, match="give to user 100000"):
+            delegation.change_owner(str(owned[0]), 7, 0)
+        return
+    delegation.change_owner(str(owned[0]), 7, 0)
+    assert warnings == [f"{owned[0]} stays the runtime's: only root can give it to user 100000"]

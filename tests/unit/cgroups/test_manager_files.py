@@ -165,3 +165,13 @@ def test_a_limit_below_the_usage_is_refused_when_asked_for(tree, limit, taken):
     else:
         manager.apply(f"{tree}/memory.max", limit, usage=f"{tree}/memory.current")
     assert (tree / "memory.max").read_text().startswith(limit)
+
+
+def test_a_value_that_the_kernel_forgets_is_an_error(tree, monkeypatch):
+    (tree / "memory.kmem.limit_in_bytes").write_text("4096\n")
+    path = f"{tree}/memory.kmem.limit_in_bytes"
+    manager.apply(path, "4097", verified=True)
+    monkeypatch.setattr(manager, "write", lambda path, value: None)
+    (tree / "memory.kmem.limit_in_bytes").write_text("9223372036854771712\n")
+    with pytest.raises(SyscallError, match="write '4097' to .*: ENOTSUP: .*this kernel keeps no such limit"):
+        manager.apply(path, "4097", verified=True)

@@ -53,7 +53,7 @@ def writes(paths=None, devices=(), **resources):
         ({"cpu": {"cpus": ""}}, {}),
         ({"pids": {"limit": 7}}, {"/pids/pids.max": "7"}),  # pids.rst
         ({"pids": {"limit": -1}}, {"/pids/pids.max": "max"}),
-        ({"pids": {"limit": 0}}, {}),
+        ({"pids": {"limit": 0}}, {"/pids/pids.max": "1"}),
         (
             {"hugepageLimits": [{"pageSize": "2MB", "limit": 9}]},
             {"/hugetlb/hugetlb.2MB.limit_in_bytes": "9", "/hugetlb/hugetlb.2MB.rsvd.limit_in_bytes": "9"},
@@ -118,6 +118,12 @@ def test_what_the_kernel_does_anyway_needs_no_file(resources):
 )
 def test_what_is_asked_for_needs_its_file(resources):
     assert not any(setting.optional for setting in settings(**resources))
+
+
+def test_what_the_kernel_may_forget_is_read_back():
+    """memory.kmem.limit_in_bytes takes a value and does nothing in newer kernels (cgroup-v1/memory.rst)."""
+    assert [setting.verified for setting in settings(memory={"kernel": 5, "kernelTCP": 5})] == [True, True]
+    assert [setting.verified for setting in settings(memory={"kernel": -1, "limit": 5})] == [False, False]
 
 
 def test_limits_on_huge_pages_hold_for_reservations_where_they_are_counted():

@@ -48,7 +48,7 @@ def writes(**resources):
         ({"pids": {"limit": 7}}, {"pids.max": "7"}),
         ({"pids": {"limit": 1}}, {"pids.max": "1"}),
         ({"pids": {"limit": -1}}, {"pids.max": "max"}),
-        ({"pids": {"limit": 0}}, {}),
+        ({"pids": {"limit": 0}}, {"pids.max": "1"}),
         (
             {"hugepageLimits": [{"pageSize": "2MB", "limit": 9}]},
             {"hugetlb.2MB.max": "9", "hugetlb.2MB.rsvd.max": "9"},

@@ -132,3 +132,45 @@ def test_root_that_calls_itself_rootless_keeps_its_device_rules(make_plan, monke
     plan = make_plan(host="user")
     assert "device-filter" in [op.name for op in plan.ops]
     assert plan.cgroup_paths == {"": "/sys/fs/cgroup/box"}
+
+
+def own(uid=1000, options=("nosuid",), namespaces=("cgroup", "user"), destination="/sys/fs/cgroup", source="cgroup"):
+    """A config whose container is to own its cgroup, but for what the arguments change."""
+
+    def change(config):
+        linux = config["linux"]
+        config["process"]["user"]["uid"] = uid
+        config["mounts"] = [each for each in config["mounts"] if each["destination"] != "/sys/fs/cgroup"]
+        mount = {"destination": destination, "type": "cgroup", "source": source, "options": list(options)}
+        config["mounts"].append(mount)
+        linux["namespaces"] = [each for each in linux["namespaces"] if each["type"] not in ("cgroup", "user")]
+        linux["namespaces"] += [{"type": type_} for type_ in namespaces]
+        if "user" in namespaces:
+            linux["uidMappings"] = linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+
+    return change
+
+
+@pytest.mark.parametrize("change", [own(), own(0), own(namespaces=("cgroup",))])
+def test_the_container_s_user_owns_the_cgroup(make_plan, only, names, change):
+    """config-linux.md, Cgroup ownership."""
+    plan = make_plan(change, host="unified")
+    step = only(plan, "cgroup-owner")
+    assert step.values["path"] == plan.cgroup_paths[""]
+    assert step.pointer.startswith("/mounts/")
+    assert names(plan).index("spawn") < names(plan).index("cgroup-owner") < names(plan).index("created")
+
+
+@pytest.mark.parametrize(
+    ("change", "host"),
+    [
+        (own(), "hybrid"),  # delegation isn't secure in v1
+        (own(namespaces=("user",)), "unified"),  # no cgroup namespace
+        (own(options=("nosuid", "ro")), "unified"),
+        (own(destination="/cgroup"), "unified"),
+        (own(source="cgroup2"), "unified"),
+        (own(0, namespaces=("cgroup",)), "unified"),  # the host's root is it already
+    ],
+)
+def test_the_cgroup_stays_root_s(make_plan, names, change, host):
+    assert "cgroup-owner" not in names(make_plan(change, host=host))

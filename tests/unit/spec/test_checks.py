@@ -280,9 +280,11 @@ CASES = [
     ("warn_unused_mappings", linux("user", **USER), NOTHING),
     ("warn_resources", linux(resources={"memory": {"kernel": 2, "kernelTCP": 1, "swappiness": 101}}),
      [f"/linux/resources/memory/{name}" for name in ("kernel", "kernelTCP", "swappiness")]),
-    ("warn_resources", linux(resources={"blockIO": {"weightDevice": [{"major": 1, "minor": 1}]}, "rdma": {"a/b": {}}}),
+    ("check_resources",
+     linux(resources={"blockIO": {"weightDevice": [{"major": 1, "minor": 1}]}, "rdma": {"a/b": {}}}),
      ["/linux/resources/blockIO/weightDevice/0", "/linux/resources/rdma/a~1b"]),
-    ("warn_resources", linux(resources={"rdma": {"a": {"hcaHandles": 0}}, "memory": {"swappiness": 100}}), NOTHING),
+    ("check_resources", linux(resources={"rdma": {"a": {"hcaHandles": 0}}}), NOTHING),
+    ("warn_resources", linux(resources={"memory": {"swappiness": 100}}), NOTHING),
 ]  # fmt: skip
 
 NAMED = {check.__name__: check for check in (*checks.CHECKS, *checks.WARNINGS)}
