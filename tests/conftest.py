@@ -16,7 +16,7 @@ IN_CI = os.environ.get("CI") == "true"
 pytest_plugins = ["pytester"]
 
 # Facts of a host that no script can install.
-MAY_LACK_IN_CI = {"vm", "cgroup_v2", "capability CAP_SYS_RESOURCE", "lsm apparmor", "lsm selinux"}
+MAY_LACK_IN_CI = {"vm", "loop", "cgroup_v2", "capability CAP_SYS_RESOURCE", "lsm apparmor", "lsm selinux"}
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,6 +72,10 @@ def _numbers(version):
     return [int(part) for part in version.split(".")]
 
 
+def _loop():
+    return Path("/dev/loop-control").exists()
+
+
 def _vm():
     return _tool(f"qemu-system-{platform.machine()}")
 
@@ -85,6 +89,7 @@ NEEDS = {
     "rootless": (_rootless, "the test needs user namespaces for users without privileges, and newuidmap"),
     "lsm": (_lsm, "(name): the test needs this security module"),
     "kernel": (_kernel, "(version): the test needs this kernel or a newer one"),
+    "loop": (_loop, "the test needs loop devices"),
     "vm": (_vm, "the test starts a virtual machine"),
 }
 

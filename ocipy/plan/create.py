@@ -3,7 +3,7 @@
 from ocipy.cgroups.paths import container_paths, is_systemd_path
 from ocipy.errors import StepError
 from ocipy.plan import cgroups, hooks, process, rootfs
-from ocipy.plan.mounts import MountContext, is_mapped
+from ocipy.plan.mounts import MountContext, is_mapped, opens_device
 from ocipy.plan.namespaces import Namespaces, id_map
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.plan.rlimits import rlimits
@@ -51,7 +51,13 @@ def _ops(
     own_mounts = namespaces.has("mount")
     state = hook_state(config, options)
 
-    yield from cgroups.steps(linux, host, paths)
+    # A block device is opened where it is mounted: then what the rules say of it is for the program alone.
+    late, mounts_a_device = [], opens_device(config["mounts"])
+    for op in cgroups.steps(linux, host, paths):
+        if mounts_a_device and op.pointer.startswith("/linux/resources/devices"):
+            late.append(op)
+        else:
+            yield op
     if any(map(is_mapped, config["mounts"])):
         from ocipy.plan import idmaps
 
@@ -70,6 +76,7 @@ def _ops(
         yield SetupOp("loopback", namespaces.pointers["network"])
     context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new, user_namespace)
     yield from rootfs.build(config, context, own_mounts, user_namespace)
+    yield from late
     yield from hooks.runtime_hooks(config["hooks"], "prestart")
     yield from hooks.runtime_hooks(config["hooks"], "createRuntime")
     yield from hooks.container_hooks(config["hooks"], "createContainer", state | {"status": "creating"})

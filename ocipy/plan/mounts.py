@@ -85,6 +85,13 @@ def is_mapped(entry: "dict[str, Any]") -> bool:
     return bool(entry["uidMappings"]) or "idmap" in entry["options"] or "ridmap" in entry["options"]
 
 
+def opens_device(entries: "list[dict[str, Any]]") -> bool:
+    """Whether a filesystem on a block device is mounted."""
+    return any(
+        entry["source"].startswith("/dev/") and not is_bind(entry, MountOptions(entry["options"])) for entry in entries
+    )
+
+
 def source_path(entry: "dict[str, Any]", bundle: str) -> str:
     """A bind mount's source: relative to the bundle (config.md)."""
     source: str = entry["source"]

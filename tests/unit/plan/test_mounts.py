@@ -222,3 +222,22 @@ def test_cgroups_of_v1_in_a_namespace_are_mounted(hosts):
     assert data["/sys/fs/cgroup/cpu,cpuacct"] == ["cpu", "cpuacct"]
     assert data["/sys/fs/cgroup/systemd"] == ["none", "name=systemd"]
     assert found[-1].name != "remount"
+
+
+@pytest.mark.parametrize(
+    ("mount", "late"),
+    [
+        ({"destination": "/x", "type": "ext4", "source": "/dev/sda1"}, True),
+        ({"destination": "/x", "type": "bind", "source": "/dev/null", "options": ["bind"]}, False),
+        ({"destination": "/x", "type": "tmpfs", "source": "dev"}, False),
+    ],
+)
+@pytest.mark.parametrize("host", ["hybrid", "unified"])
+def test_a_block_device_is_mounted_before_its_rules_are_set(make_plan, host, mount, late):
+    """Init is in its cgroups by then, and opens the device."""
+    plan = make_plan(lambda config: config["mounts"].append(mount), host=host)
+    rules = [i for i, op in enumerate(plan.ops) if op.pointer.startswith("/linux/resources/devices")]
+    (mounted,) = (i for i, op in enumerate(plan.ops) if op.pointer == "/mounts/7")
+    created = next(i for i, op in enumerate(plan.ops) if op.name == "created")
+    assert rules
+    assert all((mounted < rule < created) if late else (rule < plan.spawn_index()) for rule in rules)
