@@ -1,5 +1,6 @@
 """The container's filesystem: propagation, root, mounts, devices; then what is hidden or made read-only; the pivot."""
 
+from ocipy.errors import StepError
 from ocipy.plan.devices import devices
 from ocipy.plan.mount_options import PROPAGATION
 from ocipy.plan.mounts import MountContext, brings_own_dev, mounts, mounts_readonly
@@ -65,7 +66,11 @@ def enter(config: "dict[str, Any]", own_mounts: bool, no_pivot: bool) -> "Iterat
     if not own_mounts:
         yield SetupOp("chroot", "/root/path")
         return
-    yield SetupOp("move-root" if no_pivot else "pivot-root", "/root/path")
     wanted = PROPAGATION.get(config["linux"]["rootfsPropagation"], 0)
+    if no_pivot and wanted & PROPAGATION["private"]:
+        # As runc: the host's mounts stay below the moved root, and no unmounting on the host would reach them.
+        reason = "a private propagation isn't safe without pivot_root"
+        raise StepError("linux.rootfsPropagation", reason, 0, "drop --no-pivot", -1, "/linux/rootfsPropagation")
+    yield SetupOp("move-root" if no_pivot else "pivot-root", "/root/path")
     if wanted:
         yield SetupOp("root-propagation", "/linux/rootfsPropagation", flags=wanted)

@@ -68,7 +68,8 @@ def test_propagation_of_a_bind_mount(ocipy, bundle, host_shared, options, tag, i
 
 @pytest.mark.parametrize(
     ("wanted", "tags"), [("", set()), ("private", set()), ("rprivate", set()), ("slave", set()), ("rslave", set()),
-                         ("shared", {"shared"}), ("rshared", {"shared"}), ("unbindable", {"unbindable"})],
+                         ("shared", {"shared"}), ("rshared", {"shared"}), ("unbindable", {"unbindable"}),
+                         ("runbindable", {"unbindable"})],
 )  # fmt: skip
 def test_propagation_of_the_root(ocipy, bundle, wanted, tags):
     """Nothing of the container's shows on the host, not even with a shared root: its mount was made private."""

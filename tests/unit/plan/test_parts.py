@@ -265,3 +265,15 @@ def test_sysctls_of_a_joined_namespace_that_is_the_host_s(make_plan, name, kind)
     host.own_namespaces = (kind,)
     with pytest.raises(StepError, match=f"would change the host: the {kind} namespace to join is the runtime's own"):
         make_plan(change, host=host)
+
+
+@pytest.mark.parametrize(("wanted", "refused"), [("private", True), ("rprivate", True), ("rslave", False), ("", False)])
+def test_a_moved_root_can_not_be_private(wanted, refused):
+    """As runc: the host's mounts stay below it."""
+    steps = rootfs.enter(config(rootfsPropagation=wanted), own_mounts=True, no_pivot=True)
+    if refused:
+        with pytest.raises(StepError, match=r"linux\.rootfsPropagation: a private propagation isn't safe"):
+            list(steps)
+    else:
+        assert next(steps).name == "move-root"
+    assert next(rootfs.enter(config(rootfsPropagation=wanted), own_mounts=True, no_pivot=False)).name == "pivot-root"
