@@ -31,7 +31,7 @@ def link(pid: int, name: str) -> str:
 
 
 def here(name: str) -> bool:
-    return os.path.exists(f"/sys/class/net/{name}")  # noqa: PTH110
+    return os.path.exists(f"/sys/class/net/{name}")
 
 
 def ip(*words: str) -> None:
