@@ -2,7 +2,7 @@
 
 from ocipy.errors import StepError
 from ocipy.plan.devices import devices
-from ocipy.plan.mount_options import PROPAGATION
+from ocipy.plan.mount_options import MS_REC, PROPAGATION
 from ocipy.plan.mounts import MountContext, brings_own_dev, mounts, mounts_readonly
 from ocipy.plan.ops import SetupOp
 from ocipy.pointers import escape
@@ -38,10 +38,16 @@ def build(config: "dict[str, Any]", context: MountContext, own_mounts: bool, bin
 
 
 def _early(wanted: int) -> int:
-    """The propagation while the root is set up.  An unbindable mount couldn't be bound: it becomes that at the end."""
+    """The propagation while the root is set up.  An unbindable mount couldn't be bound: it becomes that at the end.
+
+    Words without the r speak of the root alone, and that is what it becomes at the end; until then nothing may spread
+    from a shared mount that the root lies on, which pivot_root(2) would refuse as well.
+    """
+    if not wanted & (MS_REC | PROPAGATION["shared"]):
+        return PROPAGATION["rslave"]
     if wanted & PROPAGATION["unbindable"]:
         return wanted ^ PROPAGATION["unbindable"] | PROPAGATION["private"]
-    return wanted or PROPAGATION["rslave"]
+    return wanted
 
 
 def protect(config: "dict[str, Any]") -> "Iterator[SetupOp]":

@@ -208,8 +208,9 @@ def config(**changes):
         ("", "rslave", 0, None),
         ("shared", "shared", 1, "shared"),
         ("rslave", "rslave", 0, "rslave"),
-        ("private", "private", 0, "private"),
-        ("unbindable", "private", 0, "unbindable"),  # what is unbindable couldn't become the root
+        ("slave", "rslave", 0, "slave"),  # or the root's mount would spread to what it lies on
+        ("private", "rslave", 0, "private"),
+        ("unbindable", "rslave", 0, "unbindable"),  # what is unbindable couldn't become the root
         ("runbindable", "rprivate", 0, "runbindable"),
     ],
 )
