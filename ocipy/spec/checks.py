@@ -207,6 +207,14 @@ def check_hooks(config: "dict[str, Any]") -> "Iterator[Fault]":
                     yield Fault(f"/hooks/{kind}/{index}/env/{number}", f"expected NAME=value, got {variable!r}")
 
 
+def check_hidden_paths(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """config-linux.md: masked and read-only paths are absolute."""
+    for name in ("maskedPaths", "readonlyPaths"):
+        for index, path in enumerate(config["linux"][name]):
+            if not path.startswith("/"):
+                yield Fault(f"/linux/{name}/{index}", f"expected an absolute path such as /proc/kcore, got {path!r}")
+
+
 def warn_capabilities(config: "dict[str, Any]") -> "Iterator[Fault]":
     """config.md: a name that can't be mapped to the kernel's should be warned of; runc ignores it."""
     sets = (config.get("process") or {}).get("capabilities", {})
@@ -261,7 +269,7 @@ PROCESS_CHECKS: "tuple[Check, ...]" = (
     check_io_priority, check_affinity,
 )  # fmt: skip
 CHECKS: "tuple[Check, ...]" = (
-    check_version, check_presence, check_names, *PROCESS_CHECKS, check_hooks, *LINUX_CHECKS,
+    check_version, check_presence, check_names, *PROCESS_CHECKS, check_hooks, check_hidden_paths, *LINUX_CHECKS,
     check_mount_owners,
 )  # fmt: skip
 WARNINGS: "tuple[Check, ...]" = (
