@@ -22,6 +22,7 @@ _HOME = {
     "StepError": "ocipy.errors",
     "SyscallError": "ocipy.errors",
     "UsageError": "ocipy.errors",
+    "features": "ocipy.features_document",
     "make_bundle": "ocipy.bundle",
 }
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ocipy.errors import StepError as StepError
     from ocipy.errors import SyscallError as SyscallError
     from ocipy.errors import UsageError as UsageError
+    from ocipy.features_document import features as features
 
 
 def __getattr__(name: str) -> object:

@@ -28,7 +28,7 @@ GLOBAL_OPTIONS = (
 # In the order of --help: what a container lives through first.
 COMMANDS = (
     "run", "create", "start", "state", "kill", "delete", "list",
-    "spec", "bundle", "validate", "plan",
+    "spec", "bundle", "validate", "plan", "features",
 )  # fmt: skip
 
 

@@ -57,9 +57,16 @@ _SUPERBLOCK = {
     "silent": (MS_SILENT, True),
     "loud": (MS_SILENT, False),
 }
+_SPECIAL = ("bind", "rbind", "idmap", "ridmap", "tmpcopyup", "remount")
 # Words for mount(8) alone.
 _NOTHING = ("defaults", "auto", "noauto", "nouser", "_netdev")
 _NOTHING_PREFIXES = ("x-", "X-", "comment=")
+
+
+def option_names() -> "list[str]":
+    """Every word that isn't the filesystem's own (features.md, mountOptions)."""
+    tables = (_ATTRIBUTES, _ACCESS_TIME, _NOT_ACCESS_TIME, _RECURSIVE, _SUPERBLOCK, _NOTHING, PROPAGATION)
+    return sorted({name for table in tables for name in table} | set(_SPECIAL))
 
 
 class MountOptions:

@@ -63,18 +63,16 @@ def _flags(seccomp: "dict[str, Any]") -> int:
         default = names.FLAGS["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]
         return flags | (default if library.kernel_errno(default) == EFAULT else 0)
     for index, name in enumerate(wanted):
-        flag = names.FLAGS[name]
-        needs = names.FLAG_NEW_LISTENER if name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" else 0
-        if library.kernel_errno(flag | needs) == EINVAL:
+        if not library.has_flag(name):
             kernel = names.FLAG_KERNEL[name]
             raise _refusal(f"flags/{index}", f"{name} is not available on this kernel (needs Linux {kernel})")
         if name == "SECCOMP_FILTER_FLAG_TSYNC":
             # Init has one thread: there is nothing to synchronise, and the kernel refuses the flag beside NEW_LISTENER.
             continue
-        if needs and not notify:
+        if name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" and not notify:
             # The kernel refuses the flag without NEW_LISTENER; there is no listener to wait for.
             continue
-        flags |= flag
+        flags |= names.FLAGS[name]
     return flags
 
 

@@ -4,8 +4,9 @@ Off the hot path: only a profile that isn't in the cache comes here.
 """
 
 from _thread import allocate_lock, get_ident
+from errno import EINVAL
 
-from ocipy.seccomp import SeccompError
+from ocipy.seccomp import SeccompError, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,3 +95,10 @@ def kernel_errno(flags: int) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall(ctypes.c_long(number), ctypes.c_ulong(_SET_MODE_FILTER), ctypes.c_ulong(flags), None)
     return ctypes.get_errno()
+
+
+def has_flag(name: str) -> bool:
+    """Whether the running kernel has the flag, one of ``names.FLAGS``."""
+    # The kernel refuses this one without a listener whose wait it is about.
+    needs = names.FLAG_NEW_LISTENER if name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" else 0
+    return kernel_errno(names.FLAGS[name] | needs) != EINVAL

@@ -24,7 +24,7 @@ FLOORS = (
      "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn"),
     ("ocipy.creation", "ocipy.destruction", "ocipy.release"),
     ("ocipy.container",),
-    ("ocipy.foreground", "ocipy.bundle."),
+    ("ocipy.foreground", "ocipy.bundle.", "ocipy.features_document"),
     ("ocipy.commands.",),
     ("ocipy.cli", "ocipy.__main__"),
 )  # fmt: skip
