@@ -11,6 +11,10 @@
 #define COPY_UP 8u      /* a tmpfs is filled with what the directory below has */
 #define OWNER_BELOW 16u /* and given its owner */
 
+#define SOURCE_LINK 32u /* a symbolic link is bound itself, not what it leads to */
+#define TARGET_LINK 64u /* a symbolic link is mounted on */
+#define COPY_LINK 128u  /* a source that is a symbolic link is copied */
+
 /* What a mount is to look like: MOUNT_ATTR_* to set and to clear, MS_SHARED & co. or 0. */
 struct mount_look {
   uint64_t set;

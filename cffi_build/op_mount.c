@@ -123,6 +123,31 @@ int op_mount(struct init *init, struct reader *in) {
   return attach_checked(init, tree, target, &look, destination, flags);
 }
 
+/* The link as it is, in place of a mount; one that says the same may be there. */
+static int copy_link(struct init *init, int from, const char *destination) {
+  char target[4096], found[4096], buffer[4096];
+  const char *name;
+  ssize_t length = readlinkat(from, "", target, sizeof target - 1);
+  if (length < 0) return failed(init, "readlink of the source of", destination);
+  target[length] = 0;
+  int parent = open_parent_in_root(init->root_fd, destination, &name, buffer, sizeof buffer);
+  if (parent < 0) return failed(init, "open the parent of", destination);
+  int done = symlinkat(target, parent, name), error = errno;
+  if (done < 0 && error == EEXIST && readlinkat(parent, name, found, sizeof found) == length)
+    done = memcmp(found, target, (size_t)length) ? -1 : 0;
+  close(parent);
+  return done < 0 ? fail(init, error, "symlink", destination) : 0;
+}
+
+/* A bind mount's mount point: a directory or a file, as the source is. */
+static int bind_target(struct init *init, const char *destination, uint64_t flags, mode_t source) {
+  if (flags & TARGET_LINK) {
+    int target = open_in_root(init->root_fd, destination, O_PATH | O_NOFOLLOW);
+    if (target >= 0 || errno != ENOENT) return target;
+  }
+  return make_in_root(init->root_fd, destination, S_ISDIR(source), S_ISDIR(source) ? 0755 : 0644);
+}
+
 int op_bind(struct init *init, struct reader *in) {
   const char *destination = read_string(in), *source = read_string(in);
   uint64_t tree_number = read_number(in), recursive = read_number(in);
@@ -135,9 +160,12 @@ int op_bind(struct init *init, struct reader *in) {
   all.set = read_number(in);
   all.clear = read_number(in);
   /* An id-mapped mount is there already, detached: made by the runtime, to whom the filesystem belongs. */
-  int from = tree_number ? init->fd_base + OCIPY_FD_TREES - 1 + (int)tree_number : open(source, O_PATH | O_CLOEXEC);
+  int nofollow = flags & (SOURCE_LINK | COPY_LINK) ? O_NOFOLLOW : 0;
+  int from = tree_number ? init->fd_base + OCIPY_FD_TREES - 1 + (int)tree_number
+                         : open(source, O_PATH | O_CLOEXEC | nofollow);
   if (from < 0 || fstat(from, &status) < 0) return failed(init, "open the source", source);
-  int target = make_in_root(init->root_fd, destination, S_ISDIR(status.st_mode), S_ISDIR(status.st_mode) ? 0755 : 0644);
+  if (flags & COPY_LINK && S_ISLNK(status.st_mode)) return copy_link(init, from, destination);
+  int target = bind_target(init, destination, flags, status.st_mode);
   if (target < 0) return failed(init, "open the mount point", destination);
   if (guard_proc(init, target, is_procfs(from), destination) < 0) return -1;
   int tree = tree_number ? from : tree_clone(from, "", recursive != 0);

@@ -2,6 +2,7 @@
 
 from ocipy.capabilities import names
 from ocipy.plan.mount_options import (
+    COPY_LINK,
     MS_DIRSYNC,
     MS_I_VERSION,
     MS_LAZYTIME,
@@ -10,6 +11,8 @@ from ocipy.plan.mount_options import (
     MS_SILENT,
     MS_SYNCHRONOUS,
     PROPAGATION,
+    SOURCE_LINK,
+    TARGET_LINK,
 )
 from ocipy.plan.mounts import AT_ROOT, COPY_UP
 from ocipy.plan.ops import Plan, SetupOp
@@ -92,6 +95,8 @@ def _mount(values: "Values") -> str:
 
 def _mount_ways(flags: int) -> str:
     words = ["content copied up"] * bool(flags & COPY_UP) + ["as the new root"] * bool(flags & AT_ROOT)
+    words += ["the link itself"] * bool(flags & SOURCE_LINK) + ["on the link itself"] * bool(flags & TARGET_LINK)
+    words += ["copying a link"] * bool(flags & COPY_LINK)
     return f", {', '.join(words)}" if words else ""
 
 

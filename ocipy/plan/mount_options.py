@@ -58,6 +58,9 @@ _SUPERBLOCK = {
     "loud": (MS_SILENT, False),
 }
 _SPECIAL = ("bind", "rbind", "idmap", "ridmap", "tmpcopyup", "remount")
+# Of crun: symbolic links at the end of a bind mount's paths.  The values are those of cffi_build/mount_api.h.
+SOURCE_LINK, TARGET_LINK, COPY_LINK = 32, 64, 128
+_LINKS = {"src-nofollow": SOURCE_LINK, "dest-nofollow": TARGET_LINK, "copy-symlink": COPY_LINK}
 # Words for mount(8) alone.
 _NOTHING = ("defaults", "auto", "noauto", "nouser", "_netdev")
 _NOTHING_PREFIXES = ("x-", "X-", "comment=")
@@ -65,7 +68,7 @@ _NOTHING_PREFIXES = ("x-", "X-", "comment=")
 
 def option_names() -> "list[str]":
     """Every word that isn't the filesystem's own (features.md, mountOptions)."""
-    tables = (_ATTRIBUTES, _ACCESS_TIME, _NOT_ACCESS_TIME, _RECURSIVE, _SUPERBLOCK, _NOTHING, PROPAGATION)
+    tables = (_ATTRIBUTES, _ACCESS_TIME, _NOT_ACCESS_TIME, _RECURSIVE, _SUPERBLOCK, _LINKS, _NOTHING, PROPAGATION)
     return sorted({name for table in tables for name in table} | set(_SPECIAL))
 
 
@@ -74,18 +77,18 @@ class MountOptions:
 
     Attributes to ``set`` and ``clear`` (and recursively); the ``superblock``'s flags and those to be cleared of it;
     ``propagation``: changes in order; ``bind`` and ``recursive`` for bind mounts; ``idmap``: "", "idmap" or "ridmap";
-    ``copy_up`` (tmpcopyup), ``remount``; ``data``: options of the filesystem.
+    ``links``: what becomes of symbolic links; ``copy_up`` (tmpcopyup), ``remount``; ``data``: the filesystem's options.
     """
 
     __slots__ = (
-        "bind", "clear", "copy_up", "data", "idmap", "propagation", "recursive", "recursive_clear", "recursive_set",
-        "remount", "set", "superblock", "superblock_clear",
+        "bind", "clear", "copy_up", "data", "idmap", "links", "propagation", "recursive", "recursive_clear",
+        "recursive_set", "remount", "set", "superblock", "superblock_clear",
     )  # fmt: skip
 
     def __init__(self, options: "list[str]") -> None:
         self.bind = self.recursive = self.copy_up = self.remount = False
         self.set = self.clear = self.recursive_set = self.recursive_clear = 0
-        self.superblock = self.superblock_clear = 0
+        self.superblock = self.superblock_clear = self.links = 0
         self.idmap = ""
         self.propagation: list[int] = []
         self.data: list[str] = []
@@ -113,6 +116,8 @@ class MountOptions:
             self.copy_up = True
         elif option == "remount":
             self.remount = True
+        elif option in _LINKS:
+            self.links |= _LINKS[option]
         elif option and option not in _NOTHING and not option.startswith(_NOTHING_PREFIXES):
             self.data += split(option)
 

@@ -62,8 +62,10 @@ def mounts(entries: "list[dict[str, Any]]", context: MountContext) -> "Iterator[
 def mounts_readonly(entries: "list[dict[str, Any]]") -> "Iterator[SetupOp]":
     """What was mounted writable though asked for read-only: a tmpfs, for mount points in it, /dev, for devices."""
     for number, entry in enumerate(entries):
+        if entry["type"] != "tmpfs" and not _is_dev(entry["destination"]):
+            continue
         options = MountOptions(entry["options"])
-        if _is_late_readonly(entry, options) and _attributes(options) & RDONLY:
+        if not is_bind(entry, options) and not options.remount and _attributes(options) & RDONLY:
             yield _change(f"/mounts/{number}", "/" + entry["destination"].strip("/"), set=RDONLY)
 
 
@@ -96,14 +98,6 @@ def source_path(entry: "dict[str, Any]", bundle: str) -> str:
     """A bind mount's source: relative to the bundle (config.md)."""
     source: str = entry["source"]
     return source if source.startswith("/") else f"{bundle}/{source}"
-
-
-def _is_late_readonly(entry: "dict[str, Any]", options: MountOptions) -> bool:
-    return (
-        (entry["type"] == "tmpfs" or _is_dev(entry["destination"]))
-        and not is_bind(entry, options)
-        and not options.remount
-    )
 
 
 def _is_dev(destination: str) -> bool:
@@ -156,7 +150,7 @@ def _bind(
         recursive_set=options.recursive_set,
         recursive_clear=options.recursive_clear,
         propagation=options.propagation[0] if options.propagation else 0,
-        flags=_at_root(destination),
+        flags=_at_root(destination) | options.links,
     )
 
 

@@ -25,8 +25,8 @@ from tests.system.seccomp_agent import Agent
 
 pytestmark = pytest.mark.root
 
-# Kinds no variant below has: the encoder puts the barriers in; labels take a security module (test_labels.py); with cgroup
-# v1, devices are no matter of a filter.
+# Kinds no variant below has: the encoder puts the barriers in; labels take a security module (test_labels.py); with
+# cgroup v1, devices are no matter of a filter.
 UNREACHED = {"barrier", "label", "file-label", *(("device-filter",) if probe().hierarchies else ())}
 # A tmpfs can be id-mapped since Linux 6.3.
 IDMAPS = tuple(map(int, platform.release().split(".")[:2])) >= (6, 3)

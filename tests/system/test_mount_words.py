@@ -221,3 +221,35 @@ def test_what_may_be_mounted_in_proc(ocipy, bundle, tmp_path):
         config["linux"]["namespaces"] = [each for each in config["linux"]["namespaces"] if each["type"] != "pid"]
 
     assert mount_table(inside(ocipy, bundle, SHOW_MOUNTS, change=whole))["/proc"].kind == "proc"
+
+
+def test_links_at_the_ends_of_a_bind_mount(ocipy, bundle, tmp_path):
+    """Words of crun's: a link is bound, mounted on, or copied."""
+    (tmp_path / "file").write_text("file\n")
+    (tmp_path / "link").symlink_to("to/where")
+    mounts = (
+        {"destination": "/there", "source": str(tmp_path / "file"), "options": ["bind", "dest-nofollow"]},
+        {"destination": "/made/copy", "source": str(tmp_path / "link"), "options": ["bind", "copy-symlink"]},
+        {"destination": "/there-too", "source": str(tmp_path / "link"), "options": ["bind", "copy-symlink"]},
+        {
+            "destination": "/plain",
+            "source": str(tmp_path / "file"),
+            "options": ["bind", "copy-symlink", "src-nofollow"],
+        },
+        {
+            "destination": "/linked",
+            "source": str(tmp_path / "link"),
+            "options": ["bind", "src-nofollow", "dest-nofollow"],
+        },
+    )
+    script = "cat /there; readlink /made/copy; readlink /there-too; cat /plain; readlink /linked; cat /target"
+    path = bundle("sh", "-c", script, change=add_mounts(*mounts), own_rootfs=True)
+    root = path / "rootfs"
+    (root / "target").write_text("target\n")
+    for name, target in (("there", "target"), ("there-too", "to/where"), ("linked", "target")):
+        (root / name).symlink_to(target)
+    assert ocipy.run(path, status=0).stdout.split() == ["file", "to/where", "to/where", "file", "to/where", "target"]
+    (root / "there-too").unlink()
+    (root / "there-too").symlink_to("other")
+    line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
+    assert line == "mounts[9] (/there-too): symlink /there-too: EEXIST: file exists"

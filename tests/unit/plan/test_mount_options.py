@@ -54,6 +54,9 @@ OTHER = {
     "tmpcopyup": {"copy_up": True},
     "idmap": {"idmap": "idmap"},
     "ridmap": {"idmap": "ridmap"},
+    "src-nofollow": {"links": 32},
+    "dest-nofollow": {"links": 64},
+    "copy-symlink": {"links": 128},
 }
 DATA = ("acl", "noacl", "size=64k", "gid=5", "lowerdir=/a:/b", "rnothing", "r", "roo")
 
