@@ -238,6 +238,9 @@ class Runtime:
 
     def clean(self) -> None:
         self("delete", "--force", self.container_id)
+        # What a runtime left mounted must not be emptied along with the directory.
+        for line in reversed([line for line in _mounts() if f" {self.directory}/" in line]):
+            subprocess.run(["/bin/umount", "--lazy", line.split()[4]], check=True)
         for mount in set(host.hierarchies().values()):
             for directory in (*(mount / self.cgroup.lstrip("/")).glob("*"), mount / self.cgroup.lstrip("/")):
                 with contextlib.suppress(OSError):
