@@ -31,7 +31,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(words: list[str]) -> int:
     options = arguments().parse_args(words)
-    command = os.environ.get("RUNTIME") or str(DEFAULT)
+    given = os.environ.get("RUNTIME") or str(DEFAULT)
+    command = os.path.abspath(shutil.which(given) or given)
     if options.unified:
         script = [UNSHARE, "--mount", "sh", "-c", _UNIFIED, "sh"]
         again = [sys.executable, "-m", "conformance", *(word for word in words if word != "--unified")]
@@ -41,8 +42,8 @@ def main(words: list[str]) -> int:
     if options.list:
         print("\n".join(f"{each.name}: {each.section} {each.level}: {each.says}" for each in cases))
         return 0
-    if os.geteuid() != 0 or not Path(BUSYBOX).exists() or not shutil.which(command):
-        print(f"Bail out! needs root, busybox-static, and {command}")
+    if os.geteuid() != 0 or not Path(BUSYBOX).exists() or not Path(command).exists():
+        print(f"Bail out! needs root, busybox-static, and {given}")
         return 2
     results = run_cases(command, cases, report.tap)
     if options.json:

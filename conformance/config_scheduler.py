@@ -41,6 +41,9 @@ def scheduler_policies(runtime: Runtime) -> None:
 )
 def scheduler_realtime(runtime: Runtime) -> None:
     need(host.capable("CAP_SYS_NICE"), "the caller lacks CAP_SYS_NICE")
+    # sched(7): with CONFIG_RT_GROUP_SCHED, a cgroup of v1 has no realtime share unless it is given one.
+    share = host.hierarchies().get("cpu", host.CGROUPS) / "cpu.rt_runtime_us"
+    need(not share.exists(), "a cgroup of v1 has no realtime share of the CPU here")
     for name in ("FIFO", "RR"):
         pid = scheduled(runtime, policy=f"SCHED_{name}", priority=7)
         found = (os.sched_getscheduler(pid), os.sched_getparam(pid).sched_priority)
