@@ -241,7 +241,8 @@ def warn_mounts(config: "dict[str, Any]") -> "Iterator[Fault]":
             yield Fault(pointer, f"{mount['destination']!r} is not absolute (deprecated), and taken as relative to /")
 
 
-def warn_annotations(config: "dict[str, Any]") -> "Iterator[Fault]":
+def check_annotations(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """config.md: a key must not be empty, and an invalid value is an error."""
     if "" in config["annotations"]:
         yield Fault("/annotations/", "an annotation's name must not be empty")
 
@@ -269,9 +270,9 @@ PROCESS_CHECKS: "tuple[Check, ...]" = (
     check_io_priority, check_affinity,
 )  # fmt: skip
 CHECKS: "tuple[Check, ...]" = (
-    check_version, check_presence, check_names, *PROCESS_CHECKS, check_hooks, check_hidden_paths, *LINUX_CHECKS,
-    check_mount_owners,
+    check_version, check_presence, check_names, *PROCESS_CHECKS, check_hooks, check_hidden_paths, check_annotations,
+    *LINUX_CHECKS, check_mount_owners,
 )  # fmt: skip
 WARNINGS: "tuple[Check, ...]" = (
-    warn_version, warn_capabilities, warn_umask, warn_mounts, warn_annotations, *LINUX_WARNINGS,
+    warn_version, warn_capabilities, warn_umask, warn_mounts, *LINUX_WARNINGS,
 )  # fmt: skip
