@@ -46,7 +46,7 @@ def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], Ho
 def _asks_for_facts(config: "dict[str, Any]") -> bool:
     """Whether the plan depends on what is looked up for few configs only (host_facts.py)."""
     process, linux = config.get("process"), config["linux"]
-    if linux["sysctl"] or linux["mountLabel"]:
+    if linux["sysctl"] or linux["mountLabel"] or "intelRdt" in linux:
         return True
     return process is not None and bool(process["apparmorProfile"] or process["selinuxLabel"])
 
@@ -102,7 +102,7 @@ def create(
         )
         run.run(fault)
     except BaseException:
-        _undo(state_dir, state, started=run is not None and run.spawned)
+        _undo(state_dir, state, run)
         for path in pid_files:
             posix.unlink(path)
         raise
@@ -113,11 +113,13 @@ def create(
     return state
 
 
-def _undo(state_dir: StateDir, state: "dict[str, Any]", started: bool) -> None:
+def _undo(state_dir: StateDir, state: "dict[str, Any]", run: "Spawn | None") -> None:
     from ocipy import destruction
 
+    if run and run.made_groups:
+        state["resctrl"] += run.made_groups
     try:
-        destruction.destroy(state_dir, state, run_hooks=started)
+        destruction.destroy(state_dir, state, run_hooks=run is not None and run.spawned)
     except OcipyError as problem:
         # The first error is the one to report; what couldn't be undone is said in the log.
         log.warning(f"while undoing the failed create: {problem}")
@@ -220,6 +222,10 @@ def _initial_state(
     }
     if config["annotations"]:
         state["annotations"] = config["annotations"]
+    if "intelRdt" in config["linux"]:
+        from ocipy import resctrl
+
+        state["resctrl"] = resctrl.to_remove(plan)
     return state
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) -> None:
     """Undo all of create; ``state_dir`` is locked, and gone afterwards.  ``state`` may be ``{}``: a create that died.
 
-    A cgroup that can't be removed doesn't keep the rest from being undone; it is reported at the end (SyscallError).
+    A cgroup or a resctrl group that can't be removed doesn't keep the rest from being undone; it is reported at the
+    end (SyscallError).
     """
     pid = state.get("init_process_pid", 0)
     if pid:
@@ -26,6 +27,8 @@ def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) ->
         manager.remove(paths.values(), state_dir.root, state.get("cgroups_kept", ()))
     except SyscallError as problem:
         failure = problem
+    if state.get("resctrl"):
+        failure = _remove_groups(state["resctrl"]) or failure
     state_dir.remove()
     if run_hooks and state.get("hooks", {}).get("poststop"):
         from ocipy import hooks
@@ -33,3 +36,13 @@ def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) ->
         hooks.run_all_with_warnings(state["hooks"]["poststop"], "poststop", hook_document(state, "stopped"))
     if failure:
         raise failure
+
+
+def _remove_groups(paths: "list[str]") -> "SyscallError | None":
+    from ocipy import resctrl
+
+    try:
+        resctrl.remove(paths)
+    except SyscallError as problem:
+        return problem
+    return None

@@ -34,6 +34,16 @@ class Hierarchy:
         self.delegated = delegated
 
 
+class Resctrl:
+    """The mounted resctrl filesystem: its mount point, and the resources it knows (``L3``, ``MB``, ``L3_MON``, …)."""
+
+    __slots__ = ("mount", "resources")
+
+    def __init__(self, mount: str, resources: "tuple[str, ...]") -> None:
+        self.mount = mount
+        self.resources = resources
+
+
 class HostInfo:
     """The facts.
 
@@ -43,11 +53,12 @@ class HostInfo:
     ``hierarchies``: the v1 ones in mount order; ``unified``: the v2 one or None.
 
     Looked up only for a config that asks for them (host_facts.py): ``modules``, the security modules that are enabled
-    (``apparmor``, ``selinux``); ``own_namespaces``, the kinds the config joins by path that are the runtime's own.
+    (``apparmor``, ``selinux``); ``own_namespaces``, the kinds the config joins by path that are the runtime's own;
+    ``resctrl``, or None.
     """
 
     __slots__ = (
-        "cgroup_mode", "gid", "hierarchies", "modules", "own_namespaces", "rootless", "uid", "unified",
+        "cgroup_mode", "gid", "hierarchies", "modules", "own_namespaces", "resctrl", "rootless", "uid", "unified",
         "user_namespace",
     )  # fmt: skip
 
@@ -68,6 +79,7 @@ class HostInfo:
         self.unified = unified
         self.modules: tuple[str, ...] = ()
         self.own_namespaces: tuple[str, ...] = ()
+        self.resctrl: Resctrl | None = None
         if hierarchies:
             self.cgroup_mode = "hybrid" if unified else "v1"
         else:
@@ -162,7 +174,7 @@ def _cgroup_mounts(text: str) -> "Iterable[tuple[str, str, str, tuple[str, ...]]
         kind, _, options = ("cgroup" + after).split(" ", 2)
         words = options.split(",")
         names = tuple(word for word in words if word in _CONTROLLERS or word.startswith("name="))
-        yield _unescape(fields[4]), _unescape(fields[3]), kind, names
+        yield unescape(fields[4]), unescape(fields[3]), kind, names
 
 
 _CONTROLLERS = (
@@ -171,7 +183,7 @@ _CONTROLLERS = (
 )  # fmt: skip
 
 
-def _unescape(path: str) -> str:
+def unescape(path: str) -> str:
     return path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 
 

@@ -13,6 +13,25 @@ if TYPE_CHECKING:
     from ocipy.spawn import Spawn
 
 
+def _resctrl_group(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy import resctrl
+
+    resctrl.set_up(op, spawn.made_groups)
+
+
+def _resctrl_monitor(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy import resctrl
+
+    del spawn
+    resctrl.monitor(op)
+
+
+def _resctrl_join(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy import resctrl
+
+    resctrl.join(op, spawn.pid)
+
+
 def _cgroup_create(spawn: "Spawn", op: SetupOp) -> None:
     paths = op.values["paths"]
     manager.create(paths.values(), spawn.root)
@@ -104,6 +123,9 @@ ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "id-map": _id_map,
     "idmap-tree": _idmap_tree,
     "oom-score": _oom_score,
+    "resctrl-group": _resctrl_group,
+    "resctrl-join": _resctrl_join,
+    "resctrl-monitor": _resctrl_monitor,
     "rlimit": _rlimit,
     "run-hook": _run_hook,
     "created": _created,

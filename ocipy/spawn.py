@@ -51,6 +51,7 @@ class Spawn:
         self.spawned = False
         self.trees: list[int] = []  # of id-mapped mounts, for init to attach
         self.user_namespaces: dict[str, int] = {}
+        self.made_groups: list[str] = []  # of resctrl, that outlive the container, but not a create that fails
         self._fds = {"listen": listen, "console": console}
         self._base = 3 + preserve_fds
         self._sync = -1

@@ -51,6 +51,10 @@ def _ops(
     own_mounts = namespaces.has("mount")
     state = hook_state(config, options)
 
+    if "intelRdt" in linux:
+        from ocipy.plan import resctrl
+
+        yield from resctrl.groups(linux["intelRdt"], host, options.container_id)
     # A block device is opened where it is mounted: then what the rules say of it is for the program alone.
     late, mounts_a_device = [], opens_device(config["mounts"])
     for op in cgroups.steps(linux, host, paths):
@@ -63,6 +67,8 @@ def _ops(
 
         yield from idmaps.trees(config, options.bundle, host, namespaces)
     yield namespaces.spawn(paths, linux["timeOffsets"])
+    if "intelRdt" in linux:
+        yield resctrl.join(linux["intelRdt"], host, options.container_id)
     if "oomScoreAdj" in user_process:
         # Before the id maps let the process go on: ocipy-init isn't dumpable, and so its files are the host root's.
         yield SetupOp("oom-score", "/process/oomScoreAdj", value=user_process["oomScoreAdj"])

@@ -162,6 +162,12 @@ def _id_map(values: "Values") -> str:
     return f"map user ids {maps[0]}, group ids {maps[1]}{extra}"
 
 
+def _resctrl_group(values: "Values") -> str:
+    written = ", ".join(text.replace("\n", ", ") for text in values["schemata"])
+    verb = "make the resctrl group" if values["create"] else "use the resctrl group"
+    return f"{verb} {values['path']}{_listed(written)}"
+
+
 def _device(values: "Values") -> str:
     kind = _DEVICE_TYPES[values["mode"] & 0o170000]
     numbers = "" if kind == "p" else f" {values['major']}:{values['minor']}"
@@ -210,6 +216,9 @@ def _limit(value: int) -> str:
 
 
 _SENTENCES: "dict[str, Callable[[Values], str]]" = {
+    "resctrl-group": _resctrl_group,
+    "resctrl-monitor": lambda v: f"make the resctrl monitoring group {v['path']}",
+    "resctrl-join": lambda v: "put the process into the resctrl group " + ", ".join(v["paths"]),
     "cgroup-create": lambda v: "make the cgroup " + ", ".join(sorted(v["paths"].values())),
     "cgroup-write": _cgroup_write,
     "cgroup-owner": lambda v: f"give {v['path']} to the container's user {v['uid']}",

@@ -28,6 +28,9 @@ class Kind:
 
 
 _RUNTIME_KINDS = (
+    ("resctrl-group", "path:- create:- named:- equal:- schemata:-"),
+    ("resctrl-monitor", "path:-"),
+    ("resctrl-join", "paths:-"),
     ("cgroup-create", "paths:- mount:- controllers:-"),
     ("idmap-tree", "destination:- source:- recursive:- map_all:- uid:- gid:- namespace:- slave:-"),
     ("cgroup-write", "path:- value:- fallback:- optional:- usage:- verified:-"),

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_LINUX = ("intelRdt", "netDevices")
+_LINUX = ("netDevices",)
 
 
 def refuse_unsupported(config: "dict[str, Any]") -> None:

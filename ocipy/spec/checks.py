@@ -26,6 +26,7 @@ RLIMITS = (
     "RLIMIT_RTTIME", "RLIMIT_SIGPENDING", "RLIMIT_STACK",
 )  # fmt: skip
 NO_ID = 4294967295
+_RARE = frozenset(("scheduler", "ioPriority", "execCPUAffinity", "intelRdt", "personality", "memoryPolicy"))
 _MINOR = 3  # of the spec's version this is made for
 
 
@@ -144,57 +145,14 @@ def check_oom_score(config: "dict[str, Any]") -> "Iterator[Fault]":
         yield Fault("/process/oomScoreAdj", f"expected a whole number from -1000 to 1000, got {score}")
 
 
-def check_scheduler(config: "dict[str, Any]") -> "Iterator[Fault]":
-    """sched_setattr(2); what runc refuses, and what the kernel would, with a reason."""
-    scheduler = (config.get("process") or {}).get("scheduler")
-    if scheduler is None:
+def check_rare(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """What few configs ask for (checks_rare.py)."""
+    if _RARE.isdisjoint(config.get("process") or ()) and _RARE.isdisjoint(config.get("linux", ())):
         return
-    pointer, policy = "/process/scheduler", scheduler["policy"]
-    nice, priority = scheduler.get("nice", 0), scheduler.get("priority", 0)
-    flags = scheduler.get("flags", ())
-    if policy == "SCHED_ISO":
-        yield Fault(f"{pointer}/policy", "no kernel implements SCHED_ISO (expected one such as SCHED_BATCH)")
-    if not -20 <= nice <= 19:
-        yield Fault(f"{pointer}/nice", f"expected a whole number from -20 to 19, got {nice}")
-    if "SCHED_FLAG_KEEP_POLICY" in flags:
-        pass  # the policy the priority is for is the runtime's own
-    elif policy in ("SCHED_FIFO", "SCHED_RR"):
-        if not 1 <= priority <= 99:
-            yield Fault(f"{pointer}/priority", f"{policy} needs a priority from 1 to 99, not {priority}")
-    elif priority:
-        yield Fault(f"{pointer}/priority", f"only SCHED_FIFO and SCHED_RR have a priority, not {policy}")
-    if policy == "SCHED_DEADLINE":
-        yield from _check_deadline(scheduler, config.get("hooks", {}))
-        return
-    for name in ("runtime", "deadline", "period"):
-        if scheduler.get(name):
-            yield Fault(f"{pointer}/{name}", f"only SCHED_DEADLINE has a {name}, not {policy}")
+    from ocipy.spec.checks_rare import RARE_CHECKS
 
-
-def _check_deadline(scheduler: "dict[str, Any]", hooks: "dict[str, Any]") -> "Iterator[Fault]":
-    pointer = "/process/scheduler"
-    runtime, deadline, period = (scheduler.get(name, 0) for name in ("runtime", "deadline", "period"))
-    if not 0 < runtime <= deadline <= (period or deadline):
-        yield Fault(pointer, "SCHED_DEADLINE needs a runtime, a deadline no shorter, and a period no shorter than that")
-    elif hooks.get("startContainer") and "SCHED_FLAG_RESET_ON_FORK" not in scheduler.get("flags", ()):
-        yield Fault(pointer, "startContainer hooks need SCHED_FLAG_RESET_ON_FORK: SCHED_DEADLINE allows no fork")
-
-
-def check_io_priority(config: "dict[str, Any]") -> "Iterator[Fault]":
-    priority = (config.get("process") or {}).get("ioPriority", {}).get("priority", 0)
-    if not 0 <= priority <= 7:
-        yield Fault("/process/ioPriority/priority", f"expected a whole number from 0 to 7, got {priority}")
-
-
-def check_affinity(config: "dict[str, Any]") -> "Iterator[Fault]":
-    affinity = (config.get("process") or {}).get("execCPUAffinity")
-    if not affinity:
-        return
-    from ocipy.spec.lists import MOST_CPUS, list_fault
-
-    for name in ("initial", "final"):
-        if problem := list_fault(affinity.get(name, ""), MOST_CPUS):
-            yield Fault(f"/process/execCPUAffinity/{name}", problem)
+    for check in RARE_CHECKS:
+        yield from check(config)
 
 
 def check_hooks(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -266,8 +224,7 @@ def check_text(config: "dict[str, Any]") -> "list[Fault]":
 
 
 PROCESS_CHECKS: "tuple[Check, ...]" = (
-    check_cwd, check_args, check_env, check_user, check_rlimits, check_oom_score, check_scheduler,
-    check_io_priority, check_affinity,
+    check_cwd, check_args, check_env, check_user, check_rlimits, check_oom_score, check_rare,
 )  # fmt: skip
 CHECKS: "tuple[Check, ...]" = (
     check_version, check_presence, check_names, *PROCESS_CHECKS, check_hooks, check_hidden_paths, check_annotations,

@@ -215,50 +215,6 @@ def _is_interface(name: str) -> bool:
     return 0 < size < 16 and name not in (".", "..") and not any(char in "/:" or char.isspace() for char in name)
 
 
-def check_intel_rdt(config: "dict[str, Any]") -> "Iterator[Fault]":
-    clos = config["linux"].get("intelRdt", {}).get("closID", "")
-    if clos in (".", "..") or "/" in clos:
-        yield Fault("/linux/intelRdt/closID", f"expected a directory name, got {clos!r}")
-
-
-def check_personality(config: "dict[str, Any]") -> "Iterator[Fault]":
-    personality = config["linux"].get("personality")
-    if personality is not None and "domain" not in personality:
-        yield Fault("/linux/personality", 'the property "domain" is missing: expected "LINUX" or "LINUX32"')
-    if personality is not None and personality.get("flags"):
-        yield Fault("/linux/personality/flags", f"no flag is defined, {personality['flags'][0]!r} included")
-
-
-def check_memory_policy(config: "dict[str, Any]") -> "Iterator[Fault]":
-    """set_mempolicy(2)."""
-    policy = config["linux"].get("memoryPolicy")
-    if policy is None:
-        return
-    from ocipy.spec.lists import MOST_NODES, list_fault
-
-    pointer, mode, nodes = "/linux/memoryPolicy", policy.get("mode", ""), policy.get("nodes", "")
-    if not mode:
-        yield Fault(pointer, 'the property "mode" is missing: expected one such as "MPOL_BIND"')
-    elif problem := list_fault(nodes, MOST_NODES):
-        yield Fault(f"{pointer}/nodes", problem)
-    elif mode in ("MPOL_DEFAULT", "MPOL_LOCAL") and nodes.strip(" ,"):
-        yield Fault(f"{pointer}/nodes", f"{mode} takes no nodes")
-    elif mode not in ("MPOL_DEFAULT", "MPOL_LOCAL", "MPOL_PREFERRED") and not nodes.strip(" ,"):
-        yield Fault(pointer, f'{mode} needs nodes, such as "0-1"')
-    yield from _check_memory_flags(mode, nodes, policy.get("flags", ()))
-
-
-def _check_memory_flags(mode: str, nodes: str, flags: "list[str]") -> "Iterator[Fault]":
-    pointer = "/linux/memoryPolicy/flags"
-    about_nodes = [flag for flag in ("MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES") if flag in flags]
-    if len(about_nodes) > 1:
-        yield Fault(pointer, "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other")
-    elif about_nodes and mode in ("MPOL_LOCAL", "MPOL_PREFERRED") and not nodes.strip(" ,"):
-        yield Fault(pointer, f"{about_nodes[0]} is about nodes, and there are none")
-    if "MPOL_F_NUMA_BALANCING" in flags and mode not in ("MPOL_BIND", "MPOL_PREFERRED_MANY"):
-        yield Fault(pointer, f"MPOL_F_NUMA_BALANCING goes with MPOL_BIND or MPOL_PREFERRED_MANY, not with {mode}")
-
-
 def warn_paths(config: "dict[str, Any]") -> "Iterator[Fault]":
     """The spec wants them absolute; runc takes them as relative to /."""
     linux = config["linux"]
@@ -292,7 +248,6 @@ def warn_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 LINUX_CHECKS: "tuple[Check, ...]" = (
     check_namespaces, check_needed_namespaces, check_id_mappings, check_mount_mappings, check_time_offsets,
-    check_sysctls, check_devices, check_device_rules, check_resources, check_net_devices, check_intel_rdt,
-    check_personality, check_memory_policy,
+    check_sysctls, check_devices, check_device_rules, check_resources, check_net_devices,
 )  # fmt: skip
 LINUX_WARNINGS: "tuple[Check, ...]" = (warn_paths, warn_unused_mappings, warn_resources)

@@ -88,7 +88,6 @@ PROFILE = "profile ocipy-test flags=(attach_disconnected) { file, capability, mo
 
 
 @pytest.mark.lsm("apparmor")
-@pytest.mark.tool("apparmor_parser")
 @pytest.mark.parametrize("changes", [(), (in_user_namespace,), (set_process(noNewPrivileges=False),)])
 def test_a_profile(ocipy, bundle, tmp_path, changes):
     (tmp_path / "profile").write_text(PROFILE)

@@ -18,7 +18,7 @@ FLOORS = (
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
      "ocipy.cgroups.blockio"),
     ("ocipy.plan.",),
-    ("ocipy.cgroups.delegation",
+    ("ocipy.cgroups.delegation", "ocipy.resctrl",
      "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
      "ocipy.init_process", "ocipy.mapped_trees",
      "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn"),

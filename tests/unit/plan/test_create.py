@@ -232,7 +232,7 @@ def test_systemd_is_refused(make_plan, bad):
 @pytest.mark.parametrize(
     ("place", "name", "value"),
     [
-        ("linux", "intelRdt", {"closID": "x"}),
+        ("linux", "netDevices", {"eth0": {}}),
     ],
 )
 def test_what_is_not_supported_is_refused_and_never_ignored(make_plan, place, name, value):

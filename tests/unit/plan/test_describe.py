@@ -28,6 +28,9 @@ SPECIAL = {
     "rlimit": {"name": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1},
     "created": {},
     "personality": {"domain": 8},
+    "resctrl-group": {"path": "/r/x", "create": True, "named": True, "equal": [], "schemata": ["L3:0=f\nMB:0=10"]},
+    "resctrl-monitor": {"path": "/r/x/mon_groups/y"},
+    "resctrl-join": {"paths": ["/r/x"]},
     "device": {"path": "/dev/x", "mode": 0o020666, "major": 1, "minor": 3, "uid": 0, "gid": 0, "bind": 0},
 }
 

@@ -19,7 +19,6 @@ def refuse(part, name, value):
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [
-        ("linux", "intelRdt", {"closID": "x"}),
         ("linux", "netDevices", {"eth0": {}}),
     ],
 )

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ocipy.spec import checks, checks_linux, load
+from ocipy.spec import checks, checks_linux, checks_rare, load
 
 from .documents import FULL, MINIMAL
 
@@ -246,7 +246,12 @@ CASES = [
     ),
     ("check_net_devices", linux("network", netDevices={"a": {"name": "b\t"}}), ["/linux/netDevices/a/name"]),
     ("check_net_devices", linux("network", netDevices={"eth1": {"name": "eth0"}, "a" * 15: {"name": ""}}), NOTHING),
-    *(("check_intel_rdt", linux(intelRdt={"closID": name}), ["/linux/intelRdt/closID"]) for name in (".", "..", "a/b")),
+    *(
+        ("check_intel_rdt", linux(intelRdt={"closID": name}), ["/linux/intelRdt/closID"])
+        for name in (".", "..", "a/b", "//")
+    ),
+    ("check_intel_rdt", linux(intelRdt={"closID": "/"}), NOTHING),
+    ("check_intel_rdt", linux(intelRdt={"schemata": ["L3:0=f", "MB:0=10\nMB:1=10"]}), ["/linux/intelRdt/schemata/1"]),
     ("check_intel_rdt", linux(intelRdt={"closID": "a"}), NOTHING),
     ("check_personality", linux(personality={}), ["/linux/personality"]),
     ("check_personality", linux(personality={"domain": "LINUX32"}), NOTHING),
@@ -291,7 +296,8 @@ CASES = [
     ("warn_resources", linux(resources={"memory": {"swappiness": 100}}), NOTHING),
 ]  # fmt: skip
 
-NAMED = {check.__name__: check for check in (*checks.CHECKS, *checks.WARNINGS)}
+ALL = (*checks.CHECKS, *checks.WARNINGS, *checks_rare.RARE_CHECKS)
+NAMED = {check.__name__: check for check in ALL if check is not checks.check_rare}
 
 
 @pytest.mark.parametrize(("name", "document", "pointers"), CASES)
@@ -304,9 +310,9 @@ def test_a_check_finds(name, document, pointers):
 def test_every_check_has_cases():
     finding = {name for name, _, pointers in CASES if pointers}
     assert finding == set(NAMED)
-    for module in (checks, checks_linux):
+    for module in (checks, checks_linux, checks_rare):
         written = {name for name in vars(module) if name.startswith(("check_", "warn_"))}
-        assert written - {"check_exec", "check_text"} <= set(NAMED)
+        assert written - {"check_exec", "check_text", "check_rare"} <= set(NAMED)
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -457,3 +463,21 @@ ENGINES = [
 def test_what_engines_write_is_taken_in_silence(document):
     config = load.parse_config(json.dumps(document).encode(), "config.json")
     assert checks.check(config) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        process(scheduler={"policy": "SCHED_ISO"}),
+        process(ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 8}),
+        process(execCPUAffinity={"initial": "x"}),
+        linux(intelRdt={"closID": "."}),
+        linux(personality={}),
+        linux(memoryPolicy={}),
+    ],
+)
+def test_what_is_rare_is_checked(document):
+    """Its module is imported only for a config that asks for one of it."""
+    assert len(list(checks.check_rare(completed(document)))) == 1
+    if "linux" not in document:
+        assert len(checks.check_exec(completed(document)["process"])) == 1
