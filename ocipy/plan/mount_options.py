@@ -77,19 +77,20 @@ class MountOptions:
 
     Attributes to ``set`` and ``clear`` (and recursively); the ``superblock``'s flags and those to be cleared of it;
     ``propagation``: changes in order; ``bind`` and ``recursive`` for bind mounts; ``idmap``: "", "idmap" or "ridmap";
+    ``idmap_ranges``: what stands after that word, as crun takes it;
     ``links``: what becomes of symbolic links; ``copy_up`` (tmpcopyup), ``remount``; ``data``: the filesystem's options.
     """
 
     __slots__ = (
-        "bind", "clear", "copy_up", "data", "idmap", "links", "propagation", "recursive", "recursive_clear",
-        "recursive_set", "remount", "set", "superblock", "superblock_clear",
+        "bind", "clear", "copy_up", "data", "idmap", "idmap_ranges", "links", "propagation", "recursive",
+        "recursive_clear", "recursive_set", "remount", "set", "superblock", "superblock_clear",
     )  # fmt: skip
 
     def __init__(self, options: "list[str]") -> None:
         self.bind = self.recursive = self.copy_up = self.remount = False
         self.set = self.clear = self.recursive_set = self.recursive_clear = 0
         self.superblock = self.superblock_clear = self.links = 0
-        self.idmap = ""
+        self.idmap = self.idmap_ranges = ""
         self.propagation: list[int] = []
         self.data: list[str] = []
         for option in options:
@@ -110,8 +111,8 @@ class MountOptions:
             self.superblock, self.superblock_clear = _switch(
                 *_SUPERBLOCK[option], self.superblock, self.superblock_clear
             )
-        elif option in ("idmap", "ridmap"):
-            self.idmap = option
+        elif option.partition("=")[0] in ("idmap", "ridmap"):
+            self.idmap, _, self.idmap_ranges = option.partition("=")
         elif option == "tmpcopyup":
             self.copy_up = True
         elif option == "remount":

@@ -84,7 +84,9 @@ def is_bind(entry: "dict[str, Any]", options: MountOptions) -> bool:
 
 def is_mapped(entry: "dict[str, Any]") -> bool:
     """Whether it is an id-mapped mount: the word alone takes the maps of the container's user namespace."""
-    return bool(entry["uidMappings"]) or "idmap" in entry["options"] or "ridmap" in entry["options"]
+    return bool(entry["uidMappings"]) or any(
+        option.partition("=")[0] in ("idmap", "ridmap") for option in entry["options"]
+    )
 
 
 def opens_device(entries: "list[dict[str, Any]]") -> bool:
@@ -112,7 +114,9 @@ def _refuse(pointer: str, entry: "dict[str, Any]", options: MountOptions) -> Non
     """What no kernel could do, or would do in silence without."""
     bind = is_bind(entry, options)
     problem = ""
-    if options.remount and is_mapped(entry):
+    if is_mapped(entry) and not bind:
+        problem = "only bind mounts can be id-mapped"
+    elif options.remount and is_mapped(entry):
         problem = "a mount that is there can't be id-mapped"
     elif bind and options.data:
         problem = f"{options.data[0]!r} is an option of a filesystem: a bind mount has none of its own"

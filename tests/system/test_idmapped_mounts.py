@@ -63,6 +63,8 @@ def test_with_maps_of_its_own_and_no_user_namespace(ocipy, bundle, tree):
     assert owners(ocipy, bundle, plain) == ["5000:6000", "5007:6007", NOBODY, "0:0", "7:7"]
     below = mapped(tree, "/mnt", "rbind", "ridmap", uid=ids(0, 5000), gid=ids(0, 6000))
     assert owners(ocipy, bundle, below) == ["5000:6000", "5007:6007", NOBODY, "5000:6000", "5007:6007"]
+    crun_s = mapped(tree, "/mnt", "rbind", "idmap=uids=0-5000-1#7-5007-1;gids=0-6000-1000")
+    assert owners(ocipy, bundle, crun_s) == ["5000:6000", "5007:6007", NOBODY, "0:0", "7:7"]
     no_word = mapped(tree, "/mnt", "rbind", uid=ids(7, 8, 1) + ids(0, 1, 1))
     assert owners(ocipy, bundle, no_word) == ["1:1", "8:8", NOBODY, "0:0", "7:7"]
     assert {(tree / name).stat().st_uid for name in ("root", "seven")} == {0, 7}

@@ -90,3 +90,36 @@ def test_for_root_only(make_plan):
 
     with pytest.raises(StepError, match=r"^mounts\[0\] \(/m0\): id-mapped mounts are for root only"):
         make_plan(change, host="rootless", rootless=True)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "uid", "gid"),
+    [
+        ("uids=0-1-10#10-11-10;gids=0-100-10", [(0, 1, 10), (10, 11, 10)], [(0, 100, 10)]),
+        ("gids=@5-7-3;uids=@0-0-65536", [(0, 100000, 65536)], [(5, 100007, 3)]),
+    ],
+)
+def test_ranges_as_crun_has_them(make_plan, ranges, uid, gid):
+    (op,) = trees(make_plan(asking({"options": ["bind", f"idmap={ranges}"]}, namespace="")))
+    assert (op.values["uid"], op.values["gid"], op.values["namespace"]) == (uid, gid, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("idmap=uids=0-1-10", "needs both uids and gids"),
+        ("idmap=ids=0-1-10;gids=0-1-10", "expected uids=... or gids=..."),
+        ("idmap=uids=0-1;gids=0-1-10", "expected three numbers"),
+        ("idmap=uids=0--1-1;gids=0-1-10", "expected three numbers"),
+        ("ridmap=uids=@0-65000-1000;gids=0-1-1", "no range of the container's user namespace"),
+    ],
+)
+def test_ranges_that_are_none(make_plan, option, words):
+    with pytest.raises(StepError, match=r"^mounts\[0\] \(/m0\): ") as raised:
+        make_plan(asking({"options": ["bind", option]}, namespace=""))
+    assert words in str(raised.value)
+
+
+def test_only_bind_mounts(make_plan):
+    with pytest.raises(StepError, match="only bind mounts can be id-mapped"):
+        make_plan(asking({"type": "tmpfs", "options": ["idmap=uids=0-1-1;gids=0-1-1"]}))

@@ -54,6 +54,7 @@ OTHER = {
     "tmpcopyup": {"copy_up": True},
     "idmap": {"idmap": "idmap"},
     "ridmap": {"idmap": "ridmap"},
+    "ridmap=uids=0-1-2;gids=0-1-2": {"idmap": "ridmap", "idmap_ranges": "uids=0-1-2;gids=0-1-2"},
     "src-nofollow": {"links": 32},
     "dest-nofollow": {"links": 64},
     "copy-symlink": {"links": 128},
