@@ -52,11 +52,33 @@ static int wait_go(int fd) {
   return got == 1 && message == OCIPY_MSG_GO ? 0 : -1;
 }
 
+/* The runtime's GO, with the mounts that it has made meanwhile. */
+static int wait_go_and_trees(struct init *init) {
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof init->trees)];
+  } control;
+  char byte = 0;
+  struct iovec payload = {&byte, 1};
+  struct msghdr message = {
+      .msg_iov = &payload, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t got;
+  while ((got = recvmsg(init->sync_fd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) continue;
+  if (got != 1 || byte != OCIPY_MSG_GO) return -1;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    size_t size = header->cmsg_len - CMSG_LEN(0);
+    memcpy(init->trees, CMSG_DATA(header), size);
+    init->tree_count = (int)(size / sizeof(int));
+  }
+  return 0;
+}
+
 int op_barrier(struct init *init, struct reader *in) {
   (void)in;
   init->detail[0] = 0;
   report(init, OCIPY_MSG_BARRIER, 0);
-  if (wait_go(init->sync_fd) < 0) _exit(SETUP_FAILED);
+  if (wait_go_and_trees(init) < 0) _exit(SETUP_FAILED);
   return 0;
 }
 
@@ -148,7 +170,7 @@ int main(int argc, char **argv) {
   init.listen_fd = init.fd_base + OCIPY_FD_LISTEN;
   init.console_fd = init.fd_base + OCIPY_FD_CONSOLE;
   init.root_fd = -1;
-  for (int fd = init.fd_base; fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 || fd <= init.console_fd; fd++) continue;
+  for (int fd = init.fd_base; fd <= init.console_fd; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   const unsigned char *plan = map_plan(init.fd_base + OCIPY_FD_PLAN, &size);
   if (!plan || arena_open(4 * size + 65536) < 0) complain("ocipy-init: no plan\n");
   close(init.fd_base + OCIPY_FD_PLAN);

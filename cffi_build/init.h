@@ -29,6 +29,8 @@ struct strings {
   size_t count;
 };
 
+#define MOST_TREES 253 /* what SCM_RIGHTS takes */
+
 struct init {
   int report_fd;  /* where errors go: the sync socket, later the connection of `start` */
   int sync_fd;
@@ -38,6 +40,8 @@ struct init {
   int proc_fd;    /* the host's /proc, verified; -1 once the root is changed */
   int root_fd;    /* the container's root; O_PATH */
   const char *root_path; /* its name on the host */
+  int trees[MOST_TREES]; /* id-mapped mounts, detached; by number, from 1 on */
+  int tree_count;
   int cwd_done;
   uint32_t index; /* of the op being done, as the runtime counts */
   char home[4096];     /* "HOME=…", or empty */

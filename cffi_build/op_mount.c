@@ -159,10 +159,10 @@ int op_bind(struct init *init, struct reader *in) {
   look.clear = read_number(in);
   all.set = read_number(in);
   all.clear = read_number(in);
+  if (tree_number > (uint64_t)init->tree_count) return fail(init, EBADF, "there is no id-mapped mount of", source);
   /* An id-mapped mount is there already, detached: made by the runtime, to whom the filesystem belongs. */
   int nofollow = flags & (SOURCE_LINK | COPY_LINK) ? O_NOFOLLOW : 0;
-  int from = tree_number ? init->fd_base + OCIPY_FD_TREES - 1 + (int)tree_number
-                         : open(source, O_PATH | O_CLOEXEC | nofollow);
+  int from = tree_number ? init->trees[tree_number - 1] : open(source, O_PATH | O_CLOEXEC | nofollow);
   if (from < 0 || fstat(from, &status) < 0) return failed(init, "open the source", source);
   if (flags & COPY_LINK && S_ISLNK(status.st_mode)) return copy_link(init, from, destination);
   int target = bind_target(init, destination, flags, status.st_mode);

@@ -72,7 +72,7 @@ enum ocipy_op_code {
 #define OCIPY_MSG_LOG 'L'     /* u32 index, u32 0, text: what a hook printed */
 #define OCIPY_MSG_PID 'P'     /* u32 pid: of the process that a first child left behind (joined PID namespace) */
 #define OCIPY_MSG_AGENT 'A'   /* u32 index: the op wants the seccomp agent: GO, with a connection to it and its state */
-#define OCIPY_MSG_GO 'G'      /* to init: go on */
+#define OCIPY_MSG_GO 'G'      /* to init: go on; SCM_RIGHTS: id-mapped mounts to attach */
 #define OCIPY_PACKET 4096     /* bytes of the longest */
 
 /* File descriptors init starts with, counted from its first argument, the base: 3 + preserved ones. */
@@ -80,6 +80,5 @@ enum ocipy_op_code {
 #define OCIPY_FD_PLAN 1
 #define OCIPY_FD_LISTEN 2
 #define OCIPY_FD_CONSOLE 3
-#define OCIPY_FD_TREES 4 /* id-mapped mounts, as many as there are */
 
 #endif

@@ -23,9 +23,7 @@ struct ocipy_spawn {
 
 int ocipy_spawn(const struct ocipy_spawn *spawn);
 int ocipy_user_namespace(const char *uid_map, const char *gid_map);
-int ocipy_clone_tree(const char *path, int recursive);
-int ocipy_map_tree(int tree_fd, int recursive, int user_namespace_fd);
-int ocipy_enslave_tree(int tree_fd);
+int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int map_all, int user_namespace_fd);
 int ocipy_signalfd(void);
 int ocipy_unblock_signals(void);
 int ocipy_attach_device_filter(int cgroup_fd, const char *instructions, int count);

@@ -1,7 +1,4 @@
-/*
- * Id-mapped mounts (mount_setattr(2)): made in the host's namespaces, by whom the filesystems belong to, before there is
- * a container; ocipy-init only attaches them.
- */
+/* Id-mapped mounts (mount_setattr(2)): made by whom the filesystems belong to; ocipy-init only attaches them. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -14,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,26 +66,90 @@ int ocipy_user_namespace(const char *uid_map, const char *gid_map) {
   return fd < 0 ? -error : fd;
 }
 
-/* A detached copy of the mount at path (and of those below it), or -errno. */
-int ocipy_clone_tree(const char *path, int recursive) {
-  unsigned flags = CLONE_TREE | O_CLOEXEC | (recursive ? RECURSIVE : 0);
-  long fd = syscall(SYS_open_tree, AT_FDCWD, path, flags);
-  return fd < 0 ? -errno : (int)fd;
+/* What the helper below was at when it failed: its index is in the upper half of the error. */
+enum { AT_FORK, AT_SETNS, AT_OPEN_TREE, AT_SETATTR, AT_SEND };
+
+struct tree_request {
+  int mount_namespace_fd, user_namespace_fd, recursive, map_all;
+  const char *source;
+};
+
+static int send_tree(int socket_fd, int error, int fd) {
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct iovec payload = {&error, sizeof error};
+  struct msghdr message = {.msg_iov = &payload, .msg_iovlen = 1};
+  if (fd >= 0) {
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  }
+  return sendmsg(socket_fd, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-static int change_tree(int tree_fd, int recursive, struct mount_attr *attr) {
-  unsigned flags = AT_EMPTY_PATH | (recursive ? RECURSIVE : 0);
-  return syscall(SYS_mount_setattr, tree_fd, "", flags, attr, sizeof *attr) < 0 ? -errno : 0;
+/* In the helper: system calls only. */
+static int make_tree(const struct tree_request *request, int *stage) {
+  unsigned flags = CLONE_TREE | O_CLOEXEC | (request->recursive ? RECURSIVE : 0);
+  struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)request->user_namespace_fd};
+  *stage = AT_SETNS;
+  if (setns(request->mount_namespace_fd, CLONE_NEWNS) < 0) return -1;
+  *stage = AT_OPEN_TREE;
+  int tree = (int)syscall(SYS_open_tree, AT_FDCWD, request->source, flags);
+  if (tree < 0) return -1;
+  *stage = AT_SETATTR;
+  flags = AT_EMPTY_PATH | (request->map_all ? RECURSIVE : 0);
+  return syscall(SYS_mount_setattr, tree, "", flags, &attr, sizeof attr) < 0 ? -1 : tree;
 }
 
-/* Map the ids of a detached mount (and of those below it) as the user namespace does; 0 or -errno. */
-int ocipy_map_tree(int tree_fd, int recursive, int user_namespace_fd) {
-  struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace_fd};
-  return change_tree(tree_fd, recursive, &attr);
+static int receive_tree(int socket_fd) {
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  int error = AT_SEND << 16 | EPIPE, fd;
+  struct iovec payload = {&error, sizeof error};
+  struct msghdr message = {
+      .msg_iov = &payload, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t got;
+  while ((got = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) continue;
+  struct cmsghdr *header = got == sizeof error && error == 0 ? CMSG_FIRSTHDR(&message) : NULL;
+  if (!header) return -error;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return fd;
 }
 
-/* Make a detached tree's mounts slaves of what they are copies of; 0 or -errno. */
-int ocipy_enslave_tree(int tree_fd) {
-  struct mount_attr attr = {.propagation = MS_SLAVE};
-  return change_tree(tree_fd, 1, &attr);
+/*
+ * A detached mount of the source with its ids mapped, or -(stage << 16 | errno).
+ *
+ * It takes the rights of whom the filesystem belongs to, and the container's mount namespace: a copy of a mount of the
+ * host's namespace would be without the locks on read-only and the like, which the root of a user namespace could then
+ * take off (mount_namespaces(7)).  A process with threads can't change its mount namespace, so another one does it.
+ */
+int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int map_all, int user_namespace_fd) {
+  struct tree_request request = {mount_namespace_fd, user_namespace_fd, recursive, map_all, source};
+  sigset_t all, before;
+  int ends[2], stage;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -(AT_FORK << 16 | errno);
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  long pid = ocipy_clone(0, -1);
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    int tree = make_tree(&request, &stage);
+    _exit(send_tree(ends[1], tree < 0 ? stage << 16 | errno : 0, tree) < 0);
+  }
+  int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  close(ends[1]);
+  int fd = pid < 0 ? -(AT_FORK << 16 | error) : receive_tree(ends[0]);
+  close(ends[0]);
+  if (pid > 0)
+    while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR) continue;
+  return fd;
 }

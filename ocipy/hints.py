@@ -15,6 +15,8 @@ HINTS = (
     ("remount", "EINVAL", "mount_setattr", "nothing is mounted there"),
     ("remount", "EINVAL", "fspick", "nothing is mounted there"),
     ("remount", "EPERM", "mount_setattr", "a flag locked by an outer user namespace can't be cleared"),
+    ("idmap-tree", "EINVAL", "open_tree", "what is mounted below can't be left out in a user namespace: rbind"),
+    ("bind", "EINVAL", "open_tree", "what is mounted below can't be left out in a user namespace: rbind"),
     ("idmap-tree", "EINVAL", "IDMAP", "this filesystem, or one mounted below, can't be id-mapped on this kernel"),
     ("idmap-tree", "EPERM", "IDMAP", "it is id-mapped already, or belongs to another user namespace"),
     ("idmap-tree", "ENOSYS", "", "id-mapped mounts need Linux 5.12"),

@@ -100,7 +100,7 @@ def _run_hook(spawn: "Spawn", op: SetupOp) -> None:
 def _idmap_tree(spawn: "Spawn", op: SetupOp) -> None:
     from ocipy.mapped_trees import mapped_tree
 
-    spawn.trees.append(mapped_tree(op.values, spawn.user_namespaces))
+    spawn.trees.append(mapped_tree(op.values, spawn.pid))
 
 
 def _created(spawn: "Spawn", op: SetupOp) -> None:

@@ -50,7 +50,6 @@ class Spawn:
         self.pid = 0
         self.spawned = False
         self.trees: list[int] = []  # of id-mapped mounts, for init to attach
-        self.user_namespaces: dict[str, int] = {}
         self.made_groups: list[str] = []  # of resctrl, that outlive the container, but not a create that fails
         self._fds = {"listen": listen, "console": console}
         self._base = 3 + preserve_fds
@@ -124,7 +123,7 @@ class Spawn:
             spawn.time_offsets = offsets if op.values["time_offsets"] else ffi.NULL
             names = self._open_cgroups(spawn, op, opened)
             spawn.sync_fd, spawn.program_fd = opened[0], opened[1]
-            fds = ffi.new("int[]", [opened[0], opened[2], self._fds["listen"], self._fds["console"], *self.trees])
+            fds = ffi.new("int[]", [opened[0], opened[2], self._fds["listen"], self._fds["console"]])
             spawn.fds, spawn.fd_count = fds, len(fds)
             spawn.fd_base = self._base
             spawn.index = index
@@ -220,7 +219,12 @@ class Spawn:
 
     def _send_go(self) -> None:
         try:
-            posix.write(self._sync, GO)
+            if self.trees:
+                from ocipy import mapped_trees
+
+                mapped_trees.send(self._sync, GO, self.trees)
+            else:
+                posix.write(self._sync, GO)
         except BrokenPipeError:
             self._receive_until(b"")  # says why it's gone
 
@@ -237,7 +241,7 @@ class Spawn:
                 raise step_error(self.plan.ops[number], number, OSError(error, packet[9:].decode("utf-8", "replace")))
 
     def _close(self) -> None:
-        for fd in (*self.trees, *self.user_namespaces.values()):
+        for fd in self.trees:
             posix.close(fd)
         if self._sync >= 0:
             posix.close(self._sync)

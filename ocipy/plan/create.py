@@ -3,7 +3,7 @@
 from ocipy.cgroups.paths import container_paths, is_systemd_path
 from ocipy.errors import StepError
 from ocipy.plan import cgroups, hooks, process, rootfs
-from ocipy.plan.mounts import MountContext, is_mapped, opens_device
+from ocipy.plan.mounts import MountContext, opens_device
 from ocipy.plan.namespaces import Namespaces, id_map
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.plan.rlimits import rlimits
@@ -55,17 +55,8 @@ def _ops(
         from ocipy.plan import resctrl
 
         yield from resctrl.groups(linux["intelRdt"], host, options.container_id)
-    # A block device is opened where it is mounted: then what the rules say of it is for the program alone.
-    late, mounts_a_device = [], opens_device(config["mounts"])
-    for op in cgroups.steps(linux, host, paths):
-        if mounts_a_device and op.pointer.startswith("/linux/resources/devices"):
-            late.append(op)
-        else:
-            yield op
-    if any(map(is_mapped, config["mounts"])):
-        from ocipy.plan import idmaps
-
-        yield from idmaps.trees(config, options.bundle, host, namespaces)
+    early, late = _device_rules_apart(list(cgroups.steps(linux, host, paths)), opens_device(config["mounts"]))
+    yield from early
     yield namespaces.spawn(paths, linux["timeOffsets"])
     if "intelRdt" in linux:
         yield resctrl.join(linux["intelRdt"], host, options.container_id)
@@ -107,6 +98,14 @@ def _ops(
     yield SetupOp("wait-start", "")
     yield from hooks.container_hooks(config["hooks"], "startContainer", state | {"status": "created"})
     yield from process.program(user_process, options.seccomp)
+
+
+def _device_rules_apart(steps: "list[SetupOp]", mounts_a_device: bool) -> "tuple[list[SetupOp], list[SetupOp]]":
+    """A block device is opened where it is mounted: then what the rules say of it is for the program alone."""
+    if not mounts_a_device:
+        return steps, []
+    rules = [op for op in steps if op.pointer.startswith("/linux/resources/devices")]
+    return [op for op in steps if op not in rules], rules
 
 
 def hook_state(config: "dict[str, Any]", options: "CreateOptions") -> "dict[str, Any]":

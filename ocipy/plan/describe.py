@@ -150,7 +150,7 @@ def _maps(values: "Values") -> "list[str]":
 
 def _idmap_tree(values: "Values") -> str:
     maps = _maps(values)
-    how = f"as {values['namespace']} does" if values["namespace"] else f"users {maps[0]}, groups {maps[1]}"
+    how = f"users {maps[0]}, groups {maps[1]}" if values["uid"] else "as the container's user namespace does"
     below = " and below" if values["map_all"] and values["recursive"] else ""
     return f"prepare a mount of {values['source']} with ids mapped{below}: {how}"
 

@@ -1,12 +1,12 @@
 """Id-mapped mounts (config.md, ``idmap``, ``ridmap``, a mount's ``uidMappings`` and ``gidMappings``).
 
-They are made before the container is, by the runtime, to whom the filesystems belong; init attaches them.
+The runtime makes them, to whom the filesystems belong, once the container has its mount namespace; init attaches them.
 """
 
 from ocipy.errors import StepError
-from ocipy.plan.mount_options import PROPAGATION, MountOptions
-from ocipy.plan.mounts import is_mapped, source_path
-from ocipy.plan.namespaces import Namespaces, triples
+from ocipy.plan.mount_options import MountOptions
+from ocipy.plan.mounts import MountContext, is_mapped, source_path
+from ocipy.plan.namespaces import triples
 from ocipy.plan.ops import SetupOp
 from ocipy.pointers import dotted
 
@@ -15,52 +15,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ocipy.host import HostInfo
-
     Ranges = list[tuple[int, int, int]]
 
+MOST_TREES = 253  # what one message takes of descriptors (SCM_MAX_FD)
 
-def trees(config: "dict[str, Any]", bundle: str, host: "HostInfo", namespaces: Namespaces) -> "Iterator[SetupOp]":
-    """One step for each id-mapped mount, in the order of the mounts.  Raises StepError for who may not make one."""
-    linux = config["linux"]
-    shared = PROPAGATION.get(linux["rootfsPropagation"], 0) & PROPAGATION["shared"]
+
+def trees(config: "dict[str, Any]", context: MountContext) -> "Iterator[SetupOp]":
+    """One step for each id-mapped mount, in the order of the mounts.  Raises StepError for what can't be made."""
+    count = 0
     for number, entry in enumerate(config["mounts"]):
         if not is_mapped(entry):
             continue
         options, pointer = MountOptions(entry["options"]), f"/mounts/{number}"
-        where = f"{dotted(pointer)} ({entry['destination']})"
-        if host.uid:
-            hint = "they take CAP_SYS_ADMIN where the filesystem was mounted"
-            raise StepError(where, "id-mapped mounts are for root only", 0, hint, -1, pointer)
+        count += 1
         try:
-            uid, gid, namespace = _maps(entry, options, linux, namespaces)
+            if context.host.uid:
+                raise ValueError("id-mapped mounts are for root only: they take CAP_SYS_ADMIN over the filesystem")
+            if count > MOST_TREES:
+                raise ValueError(f"more than {MOST_TREES} id-mapped mounts")
+            uid, gid = _maps(entry, options, config["linux"])
         except ValueError as problem:
+            where = f"{dotted(pointer)} ({entry['destination']})"
             raise StepError(where, str(problem), 0, "", -1, pointer) from None
         yield SetupOp(
             "idmap-tree",
             pointer,
             destination="/" + entry["destination"].strip("/"),
-            source=source_path(entry, bundle),
+            source=source_path(entry, context.bundle),
             recursive=options.recursive,
             map_all=options.idmap == "ridmap",
             uid=uid,
             gid=gid,
-            namespace=namespace,
-            slave=not shared or namespaces.has("user"),
         )
 
 
-def _maps(
-    entry: "dict[str, Any]", options: MountOptions, linux: "dict[str, Any]", namespaces: Namespaces
-) -> "tuple[Ranges, Ranges, str]":
-    """The ids of users and groups, or the user namespace whose maps count.  Raises ValueError."""
+def _maps(entry: "dict[str, Any]", options: MountOptions, linux: "dict[str, Any]") -> "tuple[Ranges, Ranges]":
+    """The ids of users and groups; none: as the container's user namespace has them.  Raises ValueError."""
     if entry["uidMappings"]:
-        return triples(entry["uidMappings"]), triples(entry["gidMappings"]), ""
+        return triples(entry["uidMappings"]), triples(entry["gidMappings"])
     if options.idmap_ranges:
-        return *_crun_ranges(options.idmap_ranges, linux), ""
-    if "user" in namespaces.joined:
-        return [], [], namespaces.joined["user"]
-    return triples(linux["uidMappings"]), triples(linux["gidMappings"]), ""
+        return _crun_ranges(options.idmap_ranges, linux)
+    return [], []
 
 
 def _crun_ranges(text: str, linux: "dict[str, Any]") -> "tuple[Ranges, Ranges]":

@@ -32,7 +32,7 @@ _RUNTIME_KINDS = (
     ("resctrl-monitor", "path:-"),
     ("resctrl-join", "paths:-"),
     ("cgroup-create", "paths:- mount:- controllers:-"),
-    ("idmap-tree", "destination:- source:- recursive:- map_all:- uid:- gid:- namespace:- slave:-"),
+    ("idmap-tree", "destination:- source:- recursive:- map_all:- uid:- gid:-"),
     ("cgroup-write", "path:- value:- fallback:- optional:- usage:- verified:-"),
     ("cgroup-owner", "path:- uid:-"),
     ("device-filter", "path:- program:-"),

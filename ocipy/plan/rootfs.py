@@ -3,7 +3,7 @@
 from ocipy.errors import StepError
 from ocipy.plan.devices import devices
 from ocipy.plan.mount_options import MS_REC, PROPAGATION
-from ocipy.plan.mounts import MountContext, brings_own_dev, mounts, mounts_readonly
+from ocipy.plan.mounts import MountContext, brings_own_dev, is_mapped, mounts, mounts_readonly
 from ocipy.plan.ops import SetupOp
 from ocipy.pointers import escape
 from ocipy.spec.checks_linux import sysctl_path
@@ -22,6 +22,10 @@ def build(config: "dict[str, Any]", context: MountContext, own_mounts: bool, bin
     if own_mounts:
         pointer = "/linux/rootfsPropagation" if wanted else "/linux/namespaces"
         yield SetupOp("propagation", pointer, flags=_early(wanted))
+    if any(map(is_mapped, config["mounts"])):
+        from ocipy.plan import idmaps
+
+        yield from idmaps.trees(config, context)
     shared = wanted & PROPAGATION["shared"]
     yield SetupOp("root", "/root/path", path=path, bind=int(own_mounts), private_parent=int(bool(shared)))
     steps = mounts(config["mounts"], context)

@@ -11,6 +11,7 @@ from tests.system.looking import (
     in_user_namespace,
     inside,
     mount_table,
+    set_capabilities,
     set_linux,
     set_namespaces,
     set_user,
@@ -96,8 +97,24 @@ def test_with_the_maps_of_a_user_namespace_that_is_joined(ocipy, bundle, tree):
 
 
 def test_own_maps_in_a_user_namespace(ocipy, bundle, tree):
-    mount = mapped(tree, "/tmp", "bind", "idmap", uid=ids(7, 100000, 1) + ids(0, 100007, 1))
-    assert owners(ocipy, bundle, mount, change=in_user_namespace, path="/tmp", status=1) == ["7:7", "0:0", NOBODY]
+    mount = mapped(tree, "/tmp", "rbind", "idmap", uid=ids(7, 100000, 1) + ids(0, 100007, 1))
+    assert owners(ocipy, bundle, mount, change=in_user_namespace, path="/tmp") == ["7:7", "0:0", *[NOBODY] * 3]
+
+
+def test_what_the_host_has_locked_stays_so(ocipy, bundle, tree):
+    """Flags of the host's mount, and what it hides: not for the root of a user namespace to take off."""
+    subprocess.run(["mount", "-o", "remount,bind,ro,nosuid", tree], check=True)
+    script = "mount -o remount,bind,rw,suid /tmp 2>/dev/null || echo refused; grep ' /tmp ' /proc/mounts"
+    change = together(in_user_namespace, set_capabilities("CAP_SYS_ADMIN"))
+    said = inside(ocipy, bundle, script, change=together(change, add_mounts(mapped(tree, "/tmp", "rbind", "idmap"))))
+    assert said.startswith("refused\nnone /tmp tmpfs ro,nosuid,")
+    assert "idmapped" in said
+    path = bundle(change=together(change, add_mounts(mapped(tree, "/tmp", "bind", "idmap"))))
+    line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
+    assert line.startswith(f"mounts[7] (/tmp): open_tree {tree}: EINVAL: invalid argument (what is mounted below")
+    path = bundle(change=together(change, add_mounts(mapped(tree, "/tmp", "rbind", "idmap", "rw"))))
+    line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
+    assert line.endswith("(a flag locked by an outer user namespace can't be cleared)")
 
 
 def test_several_and_other_options(ocipy, bundle, tree, tmp_path):
@@ -122,18 +139,16 @@ def test_several_and_other_options(ocipy, bundle, tree, tmp_path):
 
 @pytest.mark.parametrize(("propagation", "seen"), [("", False), ("rslave", False), ("rshared", True)])
 def test_what_is_mounted_inside_stays_inside(ocipy, bundle, tree, propagation, seen):
-    """As with other bind mounts: the tree is cut off from the host's as the container's mounts are."""
+    """As with other bind mounts: the tree is one of the container's own mount namespace."""
     subprocess.run(["mount", "--make-shared", tree], check=True)
     mount = mapped(tree, "/mnt", "bind", "idmap", uid=ids(0, 0, 65536))
     (tree / "point").mkdir()
 
-    def change(config):
-        config["process"]["capabilities"] = {
-            kind: ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"] for kind in ("bounding", "effective", "permitted")
-        }
-        set_linux(rootfsPropagation=propagation)(config)
-        add_mounts(mount)(config)
-
+    change = together(
+        set_capabilities("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"),
+        set_linux(rootfsPropagation=propagation),
+        add_mounts(mount),
+    )
     script = "mount -t tmpfs none /mnt/point && touch /mnt/ready && exec sleep 1000"
     container = ocipy.start(bundle("sh", "-c", script, change=change, own_rootfs=True))
     until((tree / "ready").exists)
