@@ -37,7 +37,7 @@ static int set_up_line(struct init *init, int slave, uint64_t columns, uint64_t 
   settings.c_oflag &= ~(tcflag_t)ONLCR;
   if (tcsetattr(slave, TCSANOW, &settings) < 0) return failed(init, "tcsetattr", "");
   struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
-  if (columns && rows && ioctl(slave, TIOCSWINSZ, &size) < 0) return failed(init, "ioctl", "TIOCSWINSZ");
+  if ((columns || rows) && ioctl(slave, TIOCSWINSZ, &size) < 0) return failed(init, "ioctl", "TIOCSWINSZ");
   return 0;
 }
 

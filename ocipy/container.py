@@ -227,6 +227,8 @@ class Container:
             status = self._status(found, locked=True)
             if status != "created":
                 raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
+            if not any(name == "exec" for _, name, _, _ in found["steps_of_start"]):
+                raise StateError("cannot start a container without a process: config.json has none")
             release(directory, found)
         finally:
             directory.close()

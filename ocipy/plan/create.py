@@ -23,6 +23,8 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
 
     Raises StepError for what the host lacks or ocipy doesn't support; nothing has been done then.
     """
+    if "process" not in config:
+        config = config | {"process": process.none()}
     refuse_unsupported(config)
     if options.systemd_cgroup or is_systemd_path(config["linux"]["cgroupsPath"]):
         raise StepError("linux.cgroupsPath", "the systemd cgroup driver is not supported yet", 0, "", -1, "")
@@ -96,8 +98,9 @@ def _ops(
     yield from cgroups.owner(config, host, namespaces, paths)
     yield SetupOp("created", "")
     yield SetupOp("wait-start", "")
-    yield from hooks.container_hooks(config["hooks"], "startContainer", state | {"status": "created"})
-    yield from process.program(user_process, options.seccomp)
+    if user_process["args"]:
+        yield from hooks.container_hooks(config["hooks"], "startContainer", state | {"status": "created"})
+        yield from process.program(user_process, options.seccomp)
 
 
 def _device_rules_apart(steps: "list[SetupOp]", mounts_a_device: bool) -> "tuple[list[SetupOp], list[SetupOp]]":

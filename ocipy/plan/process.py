@@ -4,6 +4,7 @@ from _struct import pack
 
 from ocipy.capabilities import to_mask
 from ocipy.plan.ops import SetupOp
+from ocipy.spec.load import complete_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 FIRST_FD = 3  # after stdin, stdout, stderr
 _DEFAULT_UMASK = 0o022
 _PATH_UNSET = "/bin:/usr/bin"  # execvp(3), whose semantics config.md asks for; confstr(3), _CS_PATH
+
+
+def none() -> "dict[str, Any]":
+    """What stands in for a process that config.json hasn't (config.md: it may be missing until start): no program."""
+    process: dict[str, Any] = {"cwd": "/"}
+    complete_process(process)
+    return process
 
 
 def keyring(container_id: str, label: str) -> "Iterator[SetupOp]":
@@ -63,11 +71,12 @@ def credentials(process: "dict[str, Any]", seccomp: "Filter | None", preserve_fd
     del masks["bounding"]
     yield SetupOp("capabilities", "/process/capabilities", **masks)
     yield SetupOp("cwd", "/process/cwd", path=process["cwd"], last=1)
-    environment = process["env"]
-    if not any(entry.startswith("HOME=") and entry != "HOME=" for entry in environment):
+    variables = {entry.partition("=")[0]: entry for entry in process["env"]}
+    if variables.get("HOME", "HOME=") == "HOME=":
         yield SetupOp("home", "/process/env", uid=user["uid"])
-    directories = next((entry[5:] for entry in reversed(environment) if entry.startswith("PATH=")), _PATH_UNSET)
-    yield SetupOp("find-program", "/process/args/0", name=process["args"][0], directories=directories)
+    directories = variables["PATH"][5:] if "PATH" in variables else _PATH_UNSET
+    if process["args"]:
+        yield SetupOp("find-program", "/process/args/0", name=process["args"][0], directories=directories)
     yield SetupOp("close-on-exec", "/process", first=FIRST_FD + preserve_fds)
 
 
@@ -75,8 +84,11 @@ def program(process: "dict[str, Any]", seccomp: "Filter | None") -> "Iterator[Se
     """The last steps: the filter, if nothing but execve may come after it, and the program."""
     if seccomp and process["noNewPrivileges"]:
         yield _seccomp(seccomp)
-    environment = [entry for entry in process["env"] if entry != "HOME="]
-    yield SetupOp("exec", "/process/args", args=process["args"], env=environment)
+    # Of two with one name, getenv(3) would find the first: the last is the one that is meant (as runc has it).
+    variables = {entry.partition("=")[0]: entry for entry in process["env"]}
+    if variables.get("HOME") == "HOME=":
+        del variables["HOME"]
+    yield SetupOp("exec", "/process/args", args=process["args"], env=list(variables.values()))
 
 
 def _seccomp(seccomp: "Filter") -> SetupOp:

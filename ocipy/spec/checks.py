@@ -77,11 +77,16 @@ def warn_version(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 
 def check_presence(config: "dict[str, Any]") -> "Iterator[Fault]":
-    """Both are optional in the spec for other platforms and for containers that are never started."""
+    """Optional in the spec for other platforms only."""
     if "root" not in config:
         yield Fault("", 'the property "root" is missing: the root filesystem, such as {"path": "rootfs"}')
+
+
+def warn_presence(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """config.md: required when start is called."""
     if "process" not in config:
-        yield Fault("", 'the property "process" is missing: the program to run, such as {"args": ["sh"], "cwd": "/"}')
+        example = '{"args": ["sh"], "cwd": "/"}'
+        yield Fault("", f'the property "process" is missing: the container can\'t be started (expected {example})')
 
 
 def check_names(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -122,6 +127,14 @@ def check_user(config: "dict[str, Any]") -> "Iterator[Fault]":
     if NO_ID in user["additionalGids"]:
         index = user["additionalGids"].index(NO_ID)
         yield Fault(f"/process/user/additionalGids/{index}", f"{NO_ID} is no id (it is -1 to the kernel)")
+
+
+def check_console_size(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """What struct winsize holds (ioctl_tty(2)); config.md: ignored without a terminal."""
+    process = config.get("process") or {"terminal": False}
+    for name, value in process.get("consoleSize", {}).items() if process["terminal"] else ():
+        if name in ("height", "width") and value > 65535:
+            yield Fault(f"/process/consoleSize/{name}", f"expected at most 65535, got {value}")
 
 
 def check_rlimits(config: "dict[str, Any]") -> "Iterator[Fault]":
@@ -224,12 +237,12 @@ def check_text(config: "dict[str, Any]") -> "list[Fault]":
 
 
 PROCESS_CHECKS: "tuple[Check, ...]" = (
-    check_cwd, check_args, check_env, check_user, check_rlimits, check_oom_score, check_rare,
+    check_cwd, check_args, check_env, check_user, check_console_size, check_rlimits, check_oom_score, check_rare,
 )  # fmt: skip
 CHECKS: "tuple[Check, ...]" = (
     check_version, check_presence, check_names, *PROCESS_CHECKS, check_hooks, check_hidden_paths, check_annotations,
     *LINUX_CHECKS, check_mount_owners,
 )  # fmt: skip
 WARNINGS: "tuple[Check, ...]" = (
-    warn_version, warn_capabilities, warn_umask, warn_mounts, *LINUX_WARNINGS,
+    warn_version, warn_presence, warn_capabilities, warn_umask, warn_mounts, *LINUX_WARNINGS,
 )  # fmt: skip

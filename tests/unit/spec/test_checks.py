@@ -63,8 +63,15 @@ CASES = [
         ("check_version", {**MINIMAL, "ociVersion": version}, NOTHING)
         for version in ("1.0.0", "1.0.2-dev", "1.0.0-rc5", "1.0.0-rc.1+build.7", "1.3.0", "1.4.0", "1.99.7")
     ),
-    ("check_presence", {"ociVersion": "1.0.0"}, ["", ""]),
+    ("check_presence", {"ociVersion": "1.0.0"}, [""]),
     ("check_presence", MINIMAL, NOTHING),
+    ("check_presence", {"ociVersion": "1.0.0", "root": {"path": "a"}}, NOTHING),
+    ("warn_presence", {"ociVersion": "1.0.0", "root": {"path": "a"}}, [""]),
+    ("warn_presence", MINIMAL, NOTHING),
+    ("check_console_size", process(terminal=True, consoleSize={"height": 65536, "width": 1}),
+     ["/process/consoleSize/height"]),
+    ("check_console_size", process(terminal=True, consoleSize={"height": 0, "width": 65535, "depth": 2**20}), NOTHING),
+    ("check_console_size", process(consoleSize={"height": 65536, "width": 65536}), NOTHING),
     ("check_names", {**MINIMAL, "hostname": "a" * 65}, ["/hostname"]),
     ("check_names", {**MINIMAL, "domainname": "é" * 33}, ["/domainname"]),
     ("check_names", {**MINIMAL, "hostname": "a" * 64, "domainname": ""}, NOTHING),
@@ -319,7 +326,7 @@ def test_every_check_has_cases():
 def test_a_check_does_without_optional_parts(name):
     """Neither root nor process, nor anything else but the version."""
     found = list(NAMED[name](completed({"ociVersion": "1.0.0"})))
-    assert not found or name == "check_presence"
+    assert not found or name in ("check_presence", "warn_presence")
 
 
 def test_unknown_properties_harm_no_check():
