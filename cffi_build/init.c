@@ -68,10 +68,20 @@ static int wait_go_and_trees(struct init *init) {
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
     size_t size = header->cmsg_len - CMSG_LEN(0);
-    memcpy(init->trees, CMSG_DATA(header), size);
-    init->tree_count = (int)(size / sizeof(int));
+    if (size > sizeof init->trees - (size_t)init->tree_count * sizeof(int)) return -1;
+    memcpy(init->trees + init->tree_count, CMSG_DATA(header), size);
+    init->tree_count += (int)(size / sizeof(int));
   }
   return 0;
+}
+
+/* A copy of the mount at the op's source, made by the runtime, which may search directories that we may not. */
+int ask_for_tree(struct init *init) {
+  int before = init->tree_count;
+  init->detail[0] = 0;
+  report(init, OCIPY_MSG_TREE, 0);
+  if (wait_go_and_trees(init) < 0 || init->tree_count != before + 1) _exit(SETUP_FAILED); /* it gave up */
+  return init->trees[--init->tree_count];
 }
 
 int op_barrier(struct init *init, struct reader *in) {

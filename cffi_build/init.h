@@ -40,7 +40,7 @@ struct init {
   int proc_fd;    /* the host's /proc, verified; -1 once the root is changed */
   int root_fd;    /* the container's root; O_PATH */
   const char *root_path; /* its name on the host */
-  int trees[MOST_TREES]; /* id-mapped mounts, detached; by number, from 1 on */
+  int trees[MOST_TREES]; /* detached mounts that the runtime has made; by number, from 1 on */
   int tree_count;
   int cwd_done;
   uint32_t index; /* of the op being done, as the runtime counts */
@@ -56,6 +56,9 @@ struct bytes read_bytes(struct reader *in);
 struct strings read_strings(struct reader *in);
 void *arena_take(size_t size);
 int arena_open(size_t size);
+
+/* init.c */
+int ask_for_tree(struct init *init);
 
 /* report.c */
 int fail(struct init *init, int error, const char *what, const char *subject);

@@ -163,12 +163,17 @@ int op_bind(struct init *init, struct reader *in) {
   /* An id-mapped mount is there already, detached: made by the runtime, to whom the filesystem belongs. */
   int nofollow = flags & (SOURCE_LINK | COPY_LINK) ? O_NOFOLLOW : 0;
   int from = tree_number ? init->trees[tree_number - 1] : open(source, O_PATH | O_CLOEXEC | nofollow);
+  int ready = tree_number != 0;
+  if (from < 0 && errno == EACCES) {
+    from = ask_for_tree(init);
+    ready = 1;
+  }
   if (from < 0 || fstat(from, &status) < 0) return failed(init, "open the source", source);
   if (flags & COPY_LINK && S_ISLNK(status.st_mode)) return copy_link(init, from, destination);
   int target = bind_target(init, destination, flags, status.st_mode);
   if (target < 0) return failed(init, "open the mount point", destination);
   if (guard_proc(init, target, is_procfs(from), destination) < 0) return -1;
-  int tree = tree_number ? from : tree_clone(from, "", recursive != 0);
+  int tree = ready ? from : tree_clone(from, "", recursive != 0);
   if (tree < 0) return failed(init, "open_tree", source);
   if (tree != from) close(from);
   if (tree_change(tree, &all, 1) < 0) return failed(init, "mount_setattr (recursive)", destination);

@@ -1,4 +1,4 @@
-/* Id-mapped mounts (mount_setattr(2)): made by whom the filesystems belong to; ocipy-init only attaches them. */
+/* Mounts that take more rights than ocipy-init has, which only attaches them: id-mapped ones (mount_setattr(2)). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -101,7 +101,7 @@ static int make_tree(const struct tree_request *request, int *stage) {
   if (setns(request->mount_namespace_fd, CLONE_NEWNS) < 0) return -1;
   *stage = AT_OPEN_TREE;
   int tree = (int)syscall(SYS_open_tree, AT_FDCWD, request->source, flags);
-  if (tree < 0) return -1;
+  if (tree < 0 || request->user_namespace_fd < 0) return tree;
   *stage = AT_SETATTR;
   flags = AT_EMPTY_PATH | (request->map_all ? RECURSIVE : 0);
   return syscall(SYS_mount_setattr, tree, "", flags, &attr, sizeof attr) < 0 ? -1 : tree;
@@ -125,7 +125,7 @@ static int receive_tree(int socket_fd) {
 }
 
 /*
- * A detached mount of the source with its ids mapped, or -(stage << 16 | errno).
+ * A detached mount of the source, with its ids mapped unless the user namespace is -1, or -(stage << 16 | errno).
  *
  * It takes the rights of whom the filesystem belongs to, and the container's mount namespace: a copy of a mount of the
  * host's namespace would be without the locks on read-only and the like, which the root of a user namespace could then

@@ -1,12 +1,17 @@
-"""Id-mapped mounts, made detached for init to attach (the step ``idmap-tree``)."""
+"""Mounts that init may not make, made detached for it to attach: id-mapped ones, and those of sources out of reach."""
 
 import _socket
+import errno
 import posix
 from _struct import pack
+
+from ocipy.failures import step_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from ocipy.plan.ops import SetupOp
 
     Ranges = list[tuple[int, int, int]]
 
@@ -27,21 +32,37 @@ def mapped_tree(values: "dict[str, Any]", pid: int) -> int:
     the user namespace whose maps count.  Raises OSError: ENOSYS before Linux 5.12, EINVAL for a filesystem that can't
     be id-mapped.
     """
+    users = _user_namespace(values["uid"], values["gid"], pid)
+    try:
+        return _tree(values["source"], values["recursive"], values["map_all"], users, pid)
+    finally:
+        posix.close(users)
+
+
+def answer(sync: int, op: "SetupOp", index: int, pid: int) -> None:
+    """Give init a copy of the mount at a bind's source, below a directory that it may not search.
+
+    The root of a user namespace is nobody to the host's directories.  Raises StepError when the runtime is, too.
+    """
+    try:
+        tree = _tree(op.values["source"], op.values["recursive"], False, -1, pid)
+    except OSError as problem:
+        number = problem.errno if "open_tree" in str(problem.strerror) else errno.EACCES
+        raise step_error(op, index, OSError(number, f"open the source {op.values['source']}")) from None
+    send(sync, b"G", [tree])
+
+
+def _tree(source: str, recursive: bool, map_all: bool, users: int, pid: int) -> int:
     from ocipy._shim import lib
 
     mounts = posix.open(f"/proc/{pid}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        users = _user_namespace(values["uid"], values["gid"], pid)
-        try:
-            source = values["source"].encode("utf-8", "surrogateescape")
-            tree = lib.ocipy_mapped_tree(mounts, source, values["recursive"], values["map_all"], users)
-        finally:
-            posix.close(users)
+        tree = lib.ocipy_mapped_tree(mounts, source.encode("utf-8", "surrogateescape"), recursive, map_all, users)
     finally:
         posix.close(mounts)
     if tree < 0:
         stage, number = divmod(-tree, 1 << 16)
-        raise OSError(number, f"{_STAGES[stage]} {values['source']}")
+        raise OSError(number, f"{_STAGES[stage]} {source}")
     return int(tree)
 
 

@@ -200,8 +200,12 @@ class Spawn:
                 agent.answer(self._sync, self.plan.ops[number], number, self.pid, self.state | {"pid": self.pid})
             elif kind == b"E":
                 raise step_error(self.plan.ops[number], int(number), OSError(int(error), text))
-            elif kind == b"B":
-                self._early = packet  # init may be at its first barrier before the go-between tells of its pid
+            elif kind == b"T" and self.pid:
+                from ocipy import mapped_trees
+
+                mapped_trees.answer(self._sync, self.plan.ops[number], number, self.pid)
+            elif kind in (b"B", b"T"):
+                self._early = packet  # init may be that far before the go-between tells of its pid
             packet = b""
 
     def _receive(self) -> bytes:

@@ -235,3 +235,14 @@ def test_clocks(as_user):
     path = as_user.bundle("cat", "/proc/self/timens_offsets", change=change)
     done = as_user("run", "--bundle", path, "c1", status=0)
     assert (done.stdout.split(), done.stderr) == (["monotonic", "0", "0", "boottime", "1000", "0"], "")
+
+
+def test_a_source_out_of_the_user_s_reach(as_user, tmp_path):
+    """No help comes from a runtime that may not reach it either."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    (hidden / "file").touch()
+    mount = {"destination": "/tmp", "source": str(hidden / "file"), "options": ["bind"]}
+    path = as_user.bundle(change=lambda config: config["mounts"].append(mount))
+    line = as_user.fails("run", "--bundle", path, "c1")
+    assert line.partition("(/tmp): ")[2] == f"open the source {hidden}/file: EACCES: permission denied"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.looking import (
+    add_mounts,
     in_user_namespace,
     inside,
     mount_table,
@@ -163,3 +164,29 @@ def test_all_capabilities_are_of_the_namespace_only(ocipy, bundle):
         "echo 1 > /proc/sys/vm/drop_caches || echo refused; hostname other && hostname"
     )
     assert inside(ocipy, bundle, script + " 2>&1", change=change, stderr=subprocess.DEVNULL).split()[-1] == "other"
+
+
+def test_a_source_that_only_the_host_s_root_may_reach(ocipy, bundle, tmp_path):
+    """As with runc and crun: the runtime opens it.  What the host's mount has locked stays so."""
+    hidden = tmp_path / "hidden"
+    (hidden / "data/sub").mkdir(parents=True)
+    (hidden / "data/file").write_text("content\n")
+    (hidden / "link").symlink_to("data/file")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nosuid", "none", hidden / "data/sub"], check=True)
+    hidden.chmod(0o700)
+    mounts = (
+        {"destination": "/tmp", "source": str(hidden / "data"), "options": ["rbind", "ro"]},
+        {"destination": "/dev/one", "source": str(hidden / "link"), "options": ["bind"]},
+    )
+    change = together(in_user_namespace, add_mounts(*mounts))
+    script = "cat /tmp/file /dev/one; touch /tmp/x 2>/dev/null || echo refused; grep /tmp /proc/mounts"
+    try:
+        said = inside(ocipy, bundle, script, change=change).splitlines()
+        wrong = add_mounts({"destination": "/tmp", "source": str(hidden / "none"), "options": ["bind"]})
+        line = ocipy.fails("run", "--bundle", bundle(change=together(in_user_namespace, wrong)), ocipy.new_id())
+    finally:
+        subprocess.run(["umount", hidden / "data/sub"], check=True)
+    assert said[:3] == ["content", "content", "refused"]
+    assert [row.split()[1] for row in said[3:]] == ["/tmp", "/tmp/sub"]
+    assert "nosuid" in said[4]
+    assert line.startswith(f"mounts[7] (/tmp): open the source {hidden}/none: ENOENT: no such file or directory")

@@ -41,7 +41,9 @@ def test_magic_version_and_flags():
 def test_messages():
     assert define("OCIPY_MSG_GO") == spawn.GO
     text = Path(spawn.__file__).read_text() + Path(release.__file__).read_text()
-    letters = {name: define(f"OCIPY_MSG_{name}") for name in ("BARRIER", "ERROR", "WARNING", "PID", "AGENT", "LOG")}
+    letters = {
+        name: define(f"OCIPY_MSG_{name}") for name in ("BARRIER", "ERROR", "WARNING", "PID", "AGENT", "LOG", "TREE")
+    }
     assert define("OCIPY_PACKET") == spawn._PACKET
     assert set(re.findall(r'b"([A-Z])"', text)) == {letter.decode() for letter in letters.values()} | {"G"}
 
