@@ -6,6 +6,7 @@ import posix
 from ocipy import files, log
 from ocipy import host as host_info
 from ocipy.cgroups import manager
+from ocipy.cgroups.paths import is_systemd_path
 from ocipy.errors import OcipyError, StepError, SyscallError, UsageError
 from ocipy.plan.create import create as compile_plan
 from ocipy.plan.options import CreateOptions
@@ -34,6 +35,12 @@ def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], Ho
         from ocipy import host_facts
 
         host_facts.look(host, config)
+    if options.systemd_cgroup:
+        from ocipy.cgroups import units
+
+        host.systemd = units.probe(host.rootless and host.unprivileged)
+    elif is_systemd_path(config["linux"]["cgroupsPath"]):
+        log.warning("linux.cgroupsPath is systemd's without --systemd-cgroup: taken as a relative path")
     profile = config["linux"].get("seccomp")
     if profile is not None:
         from ocipy.seccomp import compile_filter
@@ -220,6 +227,9 @@ def _initial_state(
         "hooks": {kind: config["hooks"][kind] for kind in ("poststart", "poststop")},
         "steps_of_start": later,
     }
+    scope = next((op.values for op in plan.ops if op.name == "systemd-scope"), None)
+    if scope:
+        state["systemd"] = {"unit": scope["unit"], "user": scope["user"]}
     if config["annotations"]:
         state["annotations"] = config["annotations"]
     if "intelRdt" in config["linux"]:

@@ -1,7 +1,7 @@
 """Taking a container apart: its processes, cgroups, state directory; then the poststop hooks."""
 
 from ocipy.cgroups import manager
-from ocipy.errors import SyscallError
+from ocipy.errors import OcipyError, SyscallError
 from ocipy.init_process import kill
 from ocipy.state import StateDir, hook_document
 
@@ -13,19 +13,25 @@ if TYPE_CHECKING:
 def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) -> None:
     """Undo all of create; ``state_dir`` is locked, and gone afterwards.  ``state`` may be ``{}``: a create that died.
 
-    A cgroup or a resctrl group that can't be removed doesn't keep the rest from being undone; it is reported at the
-    end (SyscallError).
+    A cgroup or a resctrl group that can't be removed doesn't keep the rest from being undone; it is reported at the end
+    (SyscallError, or StepError of a scope).
     """
     pid = state.get("init_process_pid", 0)
     if pid:
         kill(pid, state["init_process_start"])
     paths: dict[str, str] = state.get("cgroup_paths", {})
-    failure: SyscallError | None = None
+    failure: OcipyError | None = None
     try:
         # Processes of a container that shares its PID namespace survive its init.
         manager.kill_all(paths)
-        manager.remove(paths.values(), state_dir.root, state.get("cgroups_kept", ()))
-    except SyscallError as problem:
+        try:
+            if "systemd" in state:
+                from ocipy.cgroups import units
+
+                units.stop(**state["systemd"])
+        finally:
+            manager.remove(paths.values(), state_dir.root, state.get("cgroups_kept", ()))
+    except OcipyError as problem:
         failure = problem
     if state.get("resctrl"):
         failure = _remove_groups(state["resctrl"]) or failure

@@ -8,6 +8,7 @@ from typing import Any
 
 from ocipy import SPEC_VERSION, __version__
 from ocipy.capabilities import NAMES as CAPABILITIES
+from ocipy.cgroups.systemd import Manager
 from ocipy.errors import OcipyError
 from ocipy.host import Hierarchy, HostInfo
 from ocipy.plan.create import create
@@ -98,8 +99,11 @@ def _supported(wants: Document, pointer: str, host: "HostInfo | None" = None, sy
         "linux": {"namespaces": [{"type": type_} for type_ in _APART]} | wants.get("linux", {}),
     }
     load.complete(config)
+    host = host or _host()
+    if systemd:
+        host.systemd = Manager(host.rootless, 255, "/")
     try:
-        plan = create(config, host or _host(), CreateOptions("features", "/", systemd_cgroup=systemd))
+        plan = create(config, host, CreateOptions("features", "/", systemd_cgroup=systemd))
     except OcipyError:
         return False
     return any(op.pointer.startswith(pointer) for op in plan.ops)

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from ocipy.cgroups.systemd import Manager
+
 _CGROUP_ROOT = "/sys/fs/cgroup"  # where every host has its hierarchies, at or below
 _WHOLE_RANGE = ["0", "0", "4294967295"]
 
@@ -54,12 +56,12 @@ class HostInfo:
 
     Looked up only for a config that asks for them (host_facts.py): ``modules``, the security modules that are enabled
     (``apparmor``, ``selinux``); ``own_namespaces``, the kinds the config joins by path that are the runtime's own;
-    ``resctrl``, or None.
+    ``resctrl``, or None; and with ``--systemd-cgroup`` alone ``systemd``, the manager that makes the scope.
     """
 
     __slots__ = (
-        "cgroup_mode", "gid", "hierarchies", "modules", "own_namespaces", "resctrl", "rootless", "uid", "unified",
-        "user_namespace",
+        "cgroup_mode", "gid", "hierarchies", "modules", "own_namespaces", "resctrl", "rootless", "systemd", "uid",
+        "unified", "user_namespace",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +82,7 @@ class HostInfo:
         self.modules: tuple[str, ...] = ()
         self.own_namespaces: tuple[str, ...] = ()
         self.resctrl: Resctrl | None = None
+        self.systemd: Manager | None = None
         if hierarchies:
             self.cgroup_mode = "hybrid" if unified else "v1"
         else:

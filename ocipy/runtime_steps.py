@@ -47,6 +47,22 @@ def _cgroup_write(spawn: "Spawn", op: SetupOp) -> None:
     manager.apply(**op.values)
 
 
+def _systemd_scope(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy.cgroups import units
+
+    values = op.values
+    units.start(values["unit"], values["properties"], spawn.pid, values["user"])
+    if values["controllers"] and values["path"]:
+        from ocipy.cgroups.delegation import check_controllers
+
+        check_controllers(values["path"], values["controllers"])
+
+
+def _cgroup_enter(spawn: "Spawn", op: SetupOp) -> None:
+    for path in op.values["paths"].values():
+        manager.write(f"{path}/cgroup.procs", str(spawn.pid))
+
+
 def _cgroup_owner(spawn: "Spawn", op: SetupOp) -> None:
     from ocipy.cgroups.delegation import change_owner
 
@@ -116,6 +132,8 @@ def _write(path: str, text: str) -> None:
 
 
 ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
+    "systemd-scope": _systemd_scope,
+    "cgroup-enter": _cgroup_enter,
     "cgroup-create": _cgroup_create,
     "cgroup-write": _cgroup_write,
     "cgroup-owner": _cgroup_owner,

@@ -22,9 +22,7 @@ def enable_controllers(mount: str, path: str, needed: "Collection[str]", *, all_
         at = f"{at}/{part}" if part else at
         present = read(f"{at}/cgroup.controllers").split()
         enabled = read(f"{at}/cgroup.subtree_control").split()
-        for controller in needed:
-            if controller not in present:
-                raise _not_handed_down(controller, at)
+        _check(present, needed, at)
         wanted = [each for each in present if each not in enabled and (all_ or each in needed)]
         if not wanted:
             continue
@@ -35,6 +33,17 @@ def enable_controllers(mount: str, path: str, needed: "Collection[str]", *, all_
             for controller in wanted:
                 if controller in needed:
                     _enable(at, controller)
+
+
+def check_controllers(path: str, needed: "Collection[str]") -> None:
+    """Raise SyscallError where a cgroup, which another made, lacks a controller that limits ask for."""
+    _check(read(f"{path}/cgroup.controllers").split(), needed, path)
+
+
+def _check(present: "Collection[str]", needed: "Collection[str]", directory: str) -> None:
+    for controller in needed:
+        if controller not in present:
+            raise _not_handed_down(controller, directory)
 
 
 def _enable(directory: str, controller: str) -> None:

@@ -121,11 +121,11 @@ def _cpu(cpu: "dict[str, Any]") -> "Iterator[Entry]":
 def _memory(memory: "dict[str, Any]", directory: str) -> "Iterator[Setting]":
     _refuse_memory(memory)
     limit, swap = memory.get("limit", 0), memory.get("swap", 0)
-    swap_max = _swap(limit, swap)
-    if swap_max:
+    on_swap = swap_max(limit, swap)
+    if on_swap:
         # Without swap there is no file to allow it all by, or none.
-        pointer, optional = f"{_BASE}/memory/{'swap' if swap else 'limit'}", swap_max in ("max", "0")
-        yield Setting(pointer, f"{directory}/memory.swap.max", swap_max, optional=optional)
+        pointer, optional = f"{_BASE}/memory/{'swap' if swap else 'limit'}", on_swap in ("max", "0")
+        yield Setting(pointer, f"{directory}/memory.swap.max", on_swap, optional=optional)
     if limit:
         usage = f"{directory}/memory.current" if memory.get("checkBeforeUpdate") and limit > 0 else ""
         value = "max" if limit < 0 else str(limit)
@@ -136,7 +136,7 @@ def _memory(memory: "dict[str, Any]", directory: str) -> "Iterator[Setting]":
         yield Setting(f"{_BASE}/memory/reservation", f"{directory}/memory.low", value)
 
 
-def _swap(limit: int, swap: int) -> str:
+def swap_max(limit: int, swap: int) -> str:
     """v1's limit on memory and swap together as v2's on swap alone; "" for none given.
 
     No limit on memory, and nothing said of swap, is no limit on swap either, as in v1 (runc).

@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from ocipy.errors import StepError
     from ocipy.host import HostInfo
     from ocipy.plan.namespaces import Namespaces
+    from ocipy.plan.scope import Scope
 
 
-def steps(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "Iterator[SetupOp]":
-    """Raises StepError for limits that can't be kept, by what the host has or for want of a cgroup."""
+def steps(
+    linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]", scope: "Scope | None" = None
+) -> "Iterator[SetupOp]":
+    """``scope``: systemd makes them.
+
+    Raises StepError for limits that can't be kept, by what the host has or for want of a cgroup.
+    """
     if not paths:
         _refuse_limits(linux["resources"], host)
         return
@@ -24,8 +30,11 @@ def steps(linux: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") ->
     # Devices take CAP_SYS_ADMIN over the host; and nodes, which would as well, are none of an ordinary user's either.
     bounds_devices = not (host.rootless and host.unprivileged)
     settings, controllers = limits(resources, host, paths) if bounds_devices else _rootless(resources, host, paths)
-    mount = host.unified.mount if host.unified else ""
-    yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
+    if scope:
+        yield from scope.steps(controllers)
+    else:
+        mount = host.unified.mount if host.unified else ""
+        yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
     for setting in settings:
         yield SetupOp("cgroup-write", setting.pointer, **setting.values())
     if host.cgroup_mode == "unified" and bounds_devices:

@@ -1,7 +1,6 @@
 """``create``: the config compiled into one ordered list of steps.  Read it top to bottom: that is what happens."""
 
-from ocipy.cgroups.paths import container_paths, is_systemd_path
-from ocipy.errors import StepError
+from ocipy.cgroups.paths import container_paths
 from ocipy.plan import cgroups, hooks, process, rootfs
 from ocipy.plan.mounts import MountContext, opens_device
 from ocipy.plan.namespaces import Namespaces, id_map
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from ocipy.host import HostInfo
     from ocipy.plan.options import CreateOptions
+    from ocipy.plan.scope import Scope
 
 
 def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions") -> Plan:
@@ -26,8 +26,6 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
     if "process" not in config:
         config = config | {"process": process.none()}
     refuse_unsupported(config)
-    if options.systemd_cgroup or is_systemd_path(config["linux"]["cgroupsPath"]):
-        raise StepError("linux.cgroupsPath", "the systemd cgroup driver is not supported yet", 0, "", -1, "")
     if host.own_namespaces:
         from ocipy.plan.sysctls import refuse_host_sysctls
 
@@ -36,8 +34,15 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
         from ocipy.plan.rootless import refuse
 
         refuse(config, host)
-    paths = container_paths(host, config["linux"]["cgroupsPath"], options.container_id)
-    ops = list(_ops(config, host, options, paths))
+    scope: Scope | None = None
+    if options.systemd_cgroup:
+        from ocipy.plan import scope as systemd_scope
+
+        scope = systemd_scope.Scope(config, host, options.container_id)
+        paths = scope.paths
+    else:
+        paths = container_paths(host, config["linux"]["cgroupsPath"], options.container_id)
+    ops = list(_ops(config, host, options, paths, scope))
     return Plan(ops, paths, config["process"]["terminal"])
 
 
@@ -46,6 +51,7 @@ def _ops(
     host: "HostInfo",
     options: "CreateOptions",
     paths: "dict[str, str]",
+    scope: "Scope | None",
 ) -> "Iterator[SetupOp]":
     linux, user_process = config["linux"], config["process"]
     namespaces = Namespaces(linux["namespaces"])
@@ -57,9 +63,10 @@ def _ops(
         from ocipy.plan import resctrl
 
         yield from resctrl.groups(linux["intelRdt"], host, options.container_id)
-    early, late = _device_rules_apart(list(cgroups.steps(linux, host, paths)), opens_device(config["mounts"]))
-    yield from early
-    yield namespaces.spawn(paths, linux["timeOffsets"])
+    steps = list(cgroups.steps(linux, host, paths, scope))
+    early, late = _device_rules_apart(steps, opens_device(config["mounts"]))
+    yield from () if scope else early
+    yield namespaces.spawn({} if scope else paths, linux["timeOffsets"])
     if "intelRdt" in linux:
         yield resctrl.join(linux["intelRdt"], host, options.container_id)
     if "oomScoreAdj" in user_process:
@@ -68,6 +75,7 @@ def _ops(
     if "user" in namespaces.new:
         yield id_map(linux, host)
 
+    yield from early if scope else ()
     yield SetupOp("session", "/process")
     if "cgroup" in namespaces.new:
         yield SetupOp("cgroup-namespace", namespaces.pointers["cgroup"])

@@ -221,6 +221,10 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "resctrl-join": lambda v: "put the process into the resctrl group " + ", ".join(v["paths"]),
     "cgroup-create": lambda v: "make the cgroup " + ", ".join(sorted(v["paths"].values())),
     "cgroup-write": _cgroup_write,
+    "systemd-scope": lambda v: (
+        f"have the {'user' if v['user'] else 'system'}'s systemd make {v['unit']} with the process in it"
+    ),
+    "cgroup-enter": lambda v: "move the process to " + ", ".join(sorted(v["paths"].values())),
     "cgroup-owner": lambda v: f"give {v['path']} to the container's user {v['uid']}",
     "device-filter": lambda v: f"attach a device filter to {v['path']} ({len(v['program']) // 8} instructions)",
     "spawn": _spawn,

@@ -31,6 +31,8 @@ _RUNTIME_KINDS = (
     ("resctrl-group", "path:- create:- named:- equal:- schemata:-"),
     ("resctrl-monitor", "path:-"),
     ("resctrl-join", "paths:-"),
+    ("systemd-scope", "unit:- user:- properties:- path:- controllers:-"),
+    ("cgroup-enter", "paths:-"),
     ("cgroup-create", "paths:- mount:- controllers:-"),
     ("idmap-tree", "destination:- source:- recursive:- map_all:- uid:- gid:-"),
     ("cgroup-write", "path:- value:- fallback:- optional:- usage:- verified:-"),

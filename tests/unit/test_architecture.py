@@ -16,9 +16,10 @@ FLOORS = (
      "ocipy.owner"),
     ("ocipy.spec.", "ocipy.host", "ocipy.host_facts"),
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
-     "ocipy.cgroups.blockio"),
+     "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.systemd_annotations",
+     "ocipy.cgroups.systemd_devices", "ocipy.cgroups.systemd_unified"),
     ("ocipy.plan.",),
-    ("ocipy.cgroups.delegation", "ocipy.resctrl",
+    ("ocipy.cgroups.delegation", "ocipy.cgroups.dbus", "ocipy.cgroups.units", "ocipy.resctrl",
      "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
      "ocipy.init_process", "ocipy.mapped_trees",
      "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn"),
@@ -30,7 +31,7 @@ FLOORS = (
 )  # fmt: skip
 
 PURE = ("ocipy.plan.", "ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1",
-        "ocipy.cgroups.v2", "ocipy.cgroups.blockio")  # fmt: skip
+        "ocipy.cgroups.v2", "ocipy.cgroups.blockio", "ocipy.cgroups.systemd")  # fmt: skip
 # What pure modules may import beside each other: no operating system, no file, no clock.
 PURE_IMPORTS = ("_struct", "math", "typing", "collections.abc", "ocipy.")
 OS_CALLS = {"open", "exec", "eval", "input", "print", "__import__"}

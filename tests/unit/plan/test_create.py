@@ -219,16 +219,6 @@ def test_limits_without_a_cgroup_are_refused(make_plan, host, words):
         make_plan(limit_memory, host=host, rootless=host == "rootless")
 
 
-@pytest.mark.parametrize("bad", ["system.slice:ocipy:box", None])
-def test_systemd_is_refused(make_plan, bad):
-    def change(config):
-        if bad:
-            config["linux"]["cgroupsPath"] = bad
-
-    with pytest.raises(StepError, match="systemd cgroup driver"):
-        make_plan(change, systemd_cgroup=bad is None)
-
-
 @pytest.mark.parametrize(
     ("place", "name", "value"),
     [

@@ -10,6 +10,8 @@ from ocipy.plan.ops import INIT, KINDS, SetupOp
 SAMPLES = {"n": 1, "s": "/word", "l": ["a", "b"], "b": b"\x05\0\0\0\0\0\0\0", "-": "/kept"}
 SPECIAL = {
     "cgroup-create": {"paths": {"memory": "/m"}},
+    "systemd-scope": {"unit": "a-b.scope", "user": True, "properties": [], "path": "/c", "controllers": []},
+    "cgroup-enter": {"paths": {"memory": "/m"}},
     "cgroup-owner": {"path": "/c", "uid": 5},
     "cgroup-write": {"path": "/m/memory.max", "value": "5"},
     "device-filter": {"path": "/u", "program": b"12345678"},
