@@ -224,20 +224,20 @@ def seccomp_architectures(runtime: Runtime) -> None:
     for name in NAMES:
         runtime.config["linux"]["seccomp"] = {
             "defaultAction": "SCMP_ACT_ALLOW",
-            "architectures": [own, f"SCMP_ARCH_{name}"] if _same_order(name) else [f"SCMP_ARCH_{name}"],
+            "architectures": [own, f"SCMP_ARCH_{name}"] if same_order(name) else [f"SCMP_ARCH_{name}"],
             "syscalls": [rule("SCMP_ACT_ERRNO")],
         }
         runtime.bundle.write()
         done = runtime("create", "--bundle", str(runtime.bundle.path), runtime.container_id)
-        check(done.returncode == 0 or _byte_order(done.stderr), f"{name}: {done.stderr.strip()}")
+        check(done.returncode == 0 or byte_order(done.stderr), f"{name}: {done.stderr.strip()}")
         runtime("delete", "--force", runtime.container_id)
 
 
-def _same_order(name: str) -> bool:
+def same_order(name: str) -> bool:
     return name not in ("MIPS", "MIPS64", "MIPS64N32", "PPC", "PPC64", "S390", "S390X", "PARISC", "PARISC64")
 
 
-def _byte_order(error: str) -> bool:
+def byte_order(error: str) -> bool:
     """libseccomp adds no architecture of the other byte order to the machine's own: EDOM."""
     words = ("endian", "byte order", "numerical argument", "errno -33", "add_arch", "arch_add", "seccomp architecture")
     return any(word in error.lower() for word in words)

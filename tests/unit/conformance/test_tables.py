@@ -5,7 +5,10 @@ import pytest
 from conformance.cases import CASES, LEVELS, SENTENCES, Case, Sentence, check_tables, collect
 
 collect()
-DOCUMENTS = ("bundle.md", "config-linux.md", "config.md", "glossary.md", "runtime-linux.md", "runtime.md")
+DOCUMENTS = (
+    "bundle.md", "config-linux.md", "config.md", "features-linux.md", "features.md", "glossary.md", "runtime-linux.md",
+    "runtime.md",
+)  # fmt: skip
 
 
 def test_the_tables_are_whole():
