@@ -22,6 +22,8 @@ HINTS = (
     ("idmap-tree", "ENOSYS", "", "id-mapped mounts need Linux 5.12"),
     ("idmap-tree", "ENOENT", "open_tree", "the source of a bind mount must exist on the host"),
     ("bind", "EROFS", "", "the mount point doesn't exist, and the root filesystem is read-only"),
+    ("bind", "ENOSYS", "recursive", "recursive attributes need Linux 5.12"),
+    ("device", "EROFS", "", "the root filesystem is read-only; mount a tmpfs on /dev, as the default config does"),
     ("directory", "EROFS", "", "the directory doesn't exist, and the root filesystem is read-only"),
     ("bind", "ENOENT", "source", "the source of a bind mount must exist on the host"),
     ("bind", "EPERM", "mount_setattr", "a flag locked by an outer user namespace can't be cleared"),

@@ -62,3 +62,29 @@ def test_the_mount(ocipy, bundle, namespace, user_namespace, read_only):
         assert ("writable" in said) == (namespace and not read_only)
     assert mount.root == "/"
     assert len([name for name in table if name.startswith("/sys/fs/cgroup/")]) == 0
+
+
+@pytest.mark.cgroup_v1("pids")
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("namespace", [False, True])
+def test_the_tree_of_v1_in_a_user_namespace(ocipy, bundle, test_name, namespace, read_only):
+    """Its own cgroups, as the root of each hierarchy, and the links for controllers that share one."""
+
+    def change(config):
+        (mount,) = (each for each in config["mounts"] if each["type"] == "cgroup")
+        mount["options"] = ["nosuid", "noexec", "nodev"] + ["ro"] * read_only
+
+    script = "touch /sys/fs/cgroup/x && echo made; ls -l /sys/fs/cgroup; cat /proc/self/mountinfo"
+    every = together(change, in_user_namespace, set_namespaces(cgroup="") if namespace else None)
+    path = bundle("sh", "-c", f"exec 2>/dev/null; {script}", change=together(no_ambient, every))
+    said = ocipy.run(path, status=0).stdout
+    assert said.startswith("made\n") == (not read_only)
+    table = mount_table("\n".join(line for line in said.splitlines() if " - " in line))
+    assert table["/sys/fs/cgroup"].kind == "tmpfs"
+    for name, mount in table.items():
+        if name.startswith("/sys/fs/cgroup"):
+            assert {"nosuid", "noexec", "nodev"} <= mount.options
+            assert ("ro" in mount.options) == read_only
+            assert mount.root == ("/" if namespace or name == "/sys/fs/cgroup" else f"/{test_name}/bundle-1")
+    links = {line.split()[-3]: line.split()[-1] for line in said.splitlines() if " -> " in line}
+    assert all(f"/sys/fs/cgroup/{target}" in table and name in target.split(",") for name, target in links.items())

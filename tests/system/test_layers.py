@@ -162,13 +162,14 @@ def test_a_squashfs_as_the_root(ocipy, bundle, squashed_root, read_only, user_na
         ),
         (add_mounts(bind("/etc", "/none")), "mounts[7] (/none): open the mount point /none: "),
         (lambda config: config["process"].update(cwd="/none"), "process.cwd (/none): mkdir /none: "),
+        (lambda config: config.update(mounts=config["mounts"][:1]), "linux.devices (/dev/null): mknod /dev/null: "),
     ],
 )
 def test_what_a_read_only_root_filesystem_lacks(ocipy, bundle, squashed_root, change, message):
     path = bundle(change=together(lambda config: config["root"].update(path=str(squashed_root)), change))
     line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
     assert line.startswith(f"{message}EROFS: read-only file system (the ")
-    assert line.endswith(" doesn't exist, and the root filesystem is read-only)")
+    assert "root filesystem is read-only" in line
 
 
 @pytest.mark.loop

@@ -64,3 +64,9 @@ def test_links_stay_inside_without_openat2(ocipy, bundle, tmp_path):
     table = looks(run_without(ocipy, path, "openat2").stdout)
     assert {f"{outside}/x", f"{outside}/y", f"{tmp_path}/up/z"} <= set(table)
     assert list(outside.iterdir()) == []
+
+
+def test_recursive_attributes_take_a_newer_kernel(ocipy, bundle, tmp_path):
+    mount = {"destination": "/tmp", "source": str(tmp_path), "options": ["rbind", "rro"]}
+    said = run_without(ocipy, bundle(change=add_mounts(mount)), "mount_setattr", status=1).stderr
+    assert said.endswith("(recursive attributes need Linux 5.12)\n")
