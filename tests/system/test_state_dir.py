@@ -171,7 +171,7 @@ def test_a_crash_in_start(ocipy, bundle):
     pid = ocipy.pid(container)
     child = os.fork()
     if child == 0:
-        from ocipy import container as module
+        from ocipy import release as module
 
         class Crash:
             SOCK_SEQPACKET, AF_UNIX = module._socket.SOCK_SEQPACKET, module._socket.AF_UNIX
