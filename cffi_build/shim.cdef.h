@@ -27,4 +27,5 @@ int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive,
 int ocipy_signalfd(void);
 int ocipy_unblock_signals(void);
 int ocipy_attach_device_filter(int cgroup_fd, const char *instructions, int count);
+int ocipy_netlink_socket(int namespace_fd);
 int ocipy_prlimit(int pid, int resource, uint64_t soft, uint64_t hard);

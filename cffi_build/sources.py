@@ -5,7 +5,7 @@ rebuild takes two seconds, a missed one an afternoon.
 """
 
 # The extension module ocipy._shim: what the parent, a Python process, calls.
-SHIM_SOURCES = ("spawn.c", "shim_bpf.c", "shim_idmap.c", "shim_misc.c")
+SHIM_SOURCES = ("spawn.c", "shim_bpf.c", "shim_idmap.c", "shim_misc.c", "shim_net.c")
 
 # ocipy-init: the static program that runs inside the container's namespaces.
 INIT_SOURCES = (

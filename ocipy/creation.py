@@ -83,6 +83,10 @@ def create(
     _check_id_map(plan)
     if host.rootless and not plan.cgroup_paths:
         _note_no_cgroup(config)
+    if config["linux"]["netDevices"]:
+        from ocipy import net_devices
+
+        net_devices.check(config["linux"]["netDevices"], config["linux"]["namespaces"])
     state = _initial_state(config, host, plan, options)
     state_dir.create()
     run: Spawn | None = None

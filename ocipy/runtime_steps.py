@@ -108,6 +108,14 @@ def _id_map(spawn: "Spawn", op: SetupOp) -> None:
             _write(f"/proc/{spawn.pid}/{kind}_map", "".join(f"{a} {b} {size}\n" for a, b, size in ranges))
 
 
+def _net_device(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy.net_devices import Move
+
+    move = Move(op.values["name"], op.values["inside"], op.values["path"] or f"/proc/{spawn.pid}/ns/net")
+    move.do()
+    spawn.undo.append(move.undo)
+
+
 def _run_hook(spawn: "Spawn", op: SetupOp) -> None:
     values = op.values
     hooks.run(values["hook"], values["number"], values, spawn.state | {"pid": spawn.pid})
@@ -145,6 +153,7 @@ ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "resctrl-join": _resctrl_join,
     "resctrl-monitor": _resctrl_monitor,
     "rlimit": _rlimit,
+    "net-device": _net_device,
     "run-hook": _run_hook,
     "created": _created,
 }

@@ -51,6 +51,7 @@ class Spawn:
         self.spawned = False
         self.trees: list[int] = []  # of id-mapped mounts, for init to attach
         self.made_groups: list[str] = []  # of resctrl, that outlive the container, but not a create that fails
+        self.undo: list[Callable[[], None]] = []  # what the end of the process doesn't undo
         self._fds = {"listen": listen, "console": console}
         self._base = 3 + preserve_fds
         self._sync = -1
@@ -74,6 +75,7 @@ class Spawn:
                     self._do(index, op, fault)
             self._wait_released()
         except BaseException:
+            self._take_back()
             self._kill()
             raise
         finally:
@@ -250,6 +252,14 @@ class Spawn:
         if self._sync >= 0:
             posix.close(self._sync)
             self._sync = -1
+
+    def _take_back(self) -> None:
+        """What the end of the process wouldn't: the last first."""
+        for undo in reversed(self.undo):
+            try:
+                undo()
+            except OSError as problem:
+                log.warning(f"while undoing the failed create: {problem.strerror}")
 
     def _kill(self) -> None:
         if self.pid > 0:

@@ -6,7 +6,6 @@ from ocipy.plan.mounts import MountContext, opens_device
 from ocipy.plan.namespaces import Namespaces, id_map
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.plan.rlimits import rlimits
-from ocipy.plan.unsupported import refuse_unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
     """
     if "process" not in config:
         config = config | {"process": process.none()}
-    refuse_unsupported(config)
     if host.own_namespaces:
         from ocipy.plan.sysctls import refuse_host_sysctls
 
@@ -81,6 +79,10 @@ def _ops(
         yield SetupOp("cgroup-namespace", namespaces.pointers["cgroup"])
     if "network" in namespaces.new:
         yield SetupOp("loopback", namespaces.pointers["network"])
+    if linux["netDevices"]:
+        from ocipy.plan import network
+
+        yield from network.devices(linux["netDevices"], namespaces, host)
     context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new, user_namespace)
     yield from rootfs.build(config, context, own_mounts, user_namespace)
     yield from late

@@ -231,6 +231,7 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "id-map": _id_map,
     "idmap-tree": _idmap_tree,
     "oom-score": lambda v: f"set oom_score_adj to {v['value']}",
+    "net-device": lambda v: f"move the network interface {v['name']} into the container as {v['inside']}",
     "run-hook": lambda v: f"run the {v['hook']} hook {v['path']} in the runtime's namespaces",
     "rlimit": lambda v: f"set {v['name']} to {_limit(v['soft'])}, hard {_limit(v['hard'])}",
     "created": lambda v: "record the container as created",

@@ -41,6 +41,7 @@ _RUNTIME_KINDS = (
     ("id-map", "uid:- gid:- deny_setgroups:- helped:-"),
     ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- time_offsets:- tasks:- unified:-"),
     ("oom-score", "value:-"),
+    ("net-device", "name:- inside:- path:-"),
     ("run-hook", "hook:- number:- path:- args:- env:- timeout:-"),
     ("rlimit", "name:- resource:- soft:- hard:-"),
     ("created", ""),

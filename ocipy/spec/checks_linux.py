@@ -2,6 +2,7 @@
 
 from ocipy.errors import Fault
 from ocipy.pointers import escape
+from ocipy.spec.checks_network import check_net_devices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -195,24 +196,6 @@ def check_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
     for name, device in resources.get("rdma", {}).items():
         if "hcaHandles" not in device and "hcaObjects" not in device:
             yield Fault(f"{pointer}/rdma/{escape(name)}", "expected hcaHandles, hcaObjects or both")
-
-
-def check_net_devices(config: "dict[str, Any]") -> "Iterator[Fault]":
-    for name, device in config["linux"]["netDevices"].items():
-        pointer = f"/linux/netDevices/{escape(name)}"
-        if not _is_interface(name):
-            yield Fault(pointer, f"{name!r} is no interface name (1 to 15 bytes without blanks, '/' and ':')")
-        inside = device.get("name")
-        if inside and not _is_interface(inside):
-            yield Fault(
-                f"{pointer}/name", f"{inside!r} is no interface name (1 to 15 bytes without blanks, '/' and ':')"
-            )
-
-
-def _is_interface(name: str) -> bool:
-    """As dev_valid_name of the kernel has it."""
-    size = len(name.encode("utf-8", "surrogatepass"))
-    return 0 < size < 16 and name not in (".", "..") and not any(char in "/:" or char.isspace() for char in name)
 
 
 def warn_paths(config: "dict[str, Any]") -> "Iterator[Fault]":

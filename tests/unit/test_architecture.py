@@ -21,7 +21,7 @@ FLOORS = (
     ("ocipy.plan.",),
     ("ocipy.cgroups.delegation", "ocipy.cgroups.dbus", "ocipy.cgroups.units", "ocipy.resctrl",
      "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
-     "ocipy.init_process", "ocipy.mapped_trees",
+     "ocipy.init_process", "ocipy.mapped_trees", "ocipy.netlink", "ocipy.net_devices",
      "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn"),
     ("ocipy.creation", "ocipy.destruction", "ocipy.release"),
     ("ocipy.container",),

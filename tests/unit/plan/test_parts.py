@@ -4,7 +4,7 @@ import pytest
 
 from ocipy.errors import StepError
 from ocipy.host import HostInfo
-from ocipy.plan import hooks, rootfs
+from ocipy.plan import hooks, network, rootfs
 from ocipy.plan.devices import devices
 from ocipy.plan.mounts import MountContext
 from ocipy.plan.namespaces import CLONE_FLAGS, Namespaces, id_map
@@ -20,6 +20,23 @@ def test_new_and_joined_namespaces():
     assert (found.new, found.joined) == (["pid", "cgroup"], {"network": "/run/netns/a"})
     assert [found.has(type_) for type_ in ("pid", "network", "uts")] == [True, True, False]
     assert found.pointers["network"] == "/linux/namespaces/1"
+
+
+@pytest.mark.parametrize("path", ["", "/run/netns/a"])
+def test_network_devices(path):
+    found = {"eth1": {}, "eth2": {"name": "net%d"}, "a~b": {"name": ""}}
+    steps = list(network.devices(found, namespaces(("network", path)), HostInfo()))
+    assert [(step.pointer, step.values["name"], step.values["inside"]) for step in steps] == [
+        ("/linux/netDevices/eth1", "eth1", "eth1"),
+        ("/linux/netDevices/eth2", "eth2", "net%d"),
+        ("/linux/netDevices/a~0b", "a~b", "a~b"),
+    ]
+    assert {step.values["path"] for step in steps} == {path}
+
+
+def test_network_devices_are_not_an_ordinary_user_s():
+    with pytest.raises(StepError, match="^linux.netDevices: only root can move"):
+        list(network.devices({"eth1": {}}, namespaces(("network", "")), HostInfo(uid=1000)))
 
 
 @pytest.mark.parametrize(

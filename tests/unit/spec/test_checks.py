@@ -252,6 +252,13 @@ CASES = [
         for name in ("", ".", "..", "a/b", "a:b", "a b", "a" * 16)
     ),
     ("check_net_devices", linux("network", netDevices={"a": {"name": "b\t"}}), ["/linux/netDevices/a/name"]),
+    ("check_net_devices", linux("network", netDevices={"lo": {}}), ["/linux/netDevices/lo"]),
+    ("check_net_devices", linux("network", netDevices={"a": {"name": "x"}, "x": {}}), ["/linux/netDevices/x"]),
+    ("check_net_devices", linux("network", netDevices={"a": {"name": "x"}, "b": {"name": "x"}}),
+     ["/linux/netDevices/b/name"]),
+    ("check_net_devices", linux("network", netDevices={"a": {"name": "n%d"}, "b": {"name": "n%d"}}), NOTHING),
+    ("check_net_devices", linux("network", netDevices={"a": {"name": "n%s"}, "b": {"name": "%d%d"}}),
+     ["/linux/netDevices/a/name", "/linux/netDevices/b/name"]),
     ("check_net_devices", linux("network", netDevices={"eth1": {"name": "eth0"}, "a" * 15: {"name": ""}}), NOTHING),
     *(
         ("check_intel_rdt", linux(intelRdt={"closID": name}), ["/linux/intelRdt/closID"])
