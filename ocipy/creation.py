@@ -78,15 +78,9 @@ def create(
     state_dir.refuse_used()
     config, host, plan = prepare(options, state_dir.root)
     _check_terminal(plan.console, console, console_socket)
-    _check_rootfs(config, options.bundle)
-    _check_cgroups(plan.cgroup_paths)
-    _check_id_map(plan)
+    _check_host(config, plan, options)
     if host.rootless and not plan.cgroup_paths:
         _note_no_cgroup(config)
-    if config["linux"]["netDevices"]:
-        from ocipy import net_devices
-
-        net_devices.check(config["linux"]["netDevices"], config["linux"]["namespaces"])
     state = _initial_state(config, host, plan, options)
     state_dir.create()
     run: Spawn | None = None
@@ -163,6 +157,16 @@ def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:
         raise UsageError("process.terminal is true: detached, that needs --console-socket")
     if not wanted and console_socket:
         raise UsageError("--console-socket needs process.terminal to be true in config.json")
+
+
+def _check_host(config: "dict[str, Any]", plan: "Plan", options: CreateOptions) -> None:
+    _check_rootfs(config, options.bundle)
+    _check_cgroups(plan.cgroup_paths)
+    _check_id_map(plan)
+    if config["linux"]["netDevices"]:
+        from ocipy import net_devices
+
+        net_devices.check(config["linux"]["netDevices"], config["linux"]["namespaces"])
 
 
 def _check_rootfs(config: "dict[str, Any]", bundle: str) -> None:

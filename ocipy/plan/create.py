@@ -77,12 +77,7 @@ def _ops(
     yield SetupOp("session", "/process")
     if "cgroup" in namespaces.new:
         yield SetupOp("cgroup-namespace", namespaces.pointers["cgroup"])
-    if "network" in namespaces.new:
-        yield SetupOp("loopback", namespaces.pointers["network"])
-    if linux["netDevices"]:
-        from ocipy.plan import network
-
-        yield from network.devices(linux["netDevices"], namespaces, host)
+    yield from _network(linux, namespaces, host)
     context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new, user_namespace)
     yield from rootfs.build(config, context, own_mounts, user_namespace)
     yield from late
@@ -119,6 +114,15 @@ def _device_rules_apart(steps: "list[SetupOp]", mounts_a_device: bool) -> "tuple
         return steps, []
     rules = [op for op in steps if op.pointer.startswith("/linux/resources/devices")]
     return [op for op in steps if op not in rules], rules
+
+
+def _network(linux: "dict[str, Any]", namespaces: Namespaces, host: "HostInfo") -> "Iterator[SetupOp]":
+    if "network" in namespaces.new:
+        yield SetupOp("loopback", namespaces.pointers["network"])
+    if linux["netDevices"]:
+        from ocipy.plan import network
+
+        yield from network.devices(linux["netDevices"], namespaces, host)
 
 
 def hook_state(config: "dict[str, Any]", options: "CreateOptions") -> "dict[str, Any]":

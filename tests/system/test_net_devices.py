@@ -214,10 +214,12 @@ def test_a_failure_later_on_takes_it_back(host, namespaces, refused, bundle, joi
     host.ip("route add fd01::/64 via fd00::1")
 
     def seen():
+        """Without the kernel's own routes, which come as the state of the link and of the addresses has it."""
         link = host.links()["eth7"]
-        return (link["ifindex"], link["address"], "UP" in link["flags"], link["mtu"], host.addresses("eth7"),
-                sorted(map(str, host.ip("route show table all dev eth7"))),
-                sorted(each["dst"] for each in host.ip("-6 route show table main dev eth7")))  # fmt: skip
+        routes = [*host.ip("route show table all dev eth7"), *host.ip("-6 route show table all dev eth7")]
+        added = sorted(str(each) for each in routes if each.get("protocol") != "kernel")
+        assert len(added) == 3
+        return link["ifindex"], link["address"], "UP" in link["flags"], link["mtu"], host.addresses("eth7"), added
 
     before = seen()
     joined = namespaces() if joins else None

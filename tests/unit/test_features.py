@@ -20,7 +20,7 @@ MEMORY_POLICY = json.loads((SCHEMAS / "config-linux.json").read_text())["$defs"]
 # Goes with the last of ocipy/plan/unsupported.py.
 NOT_YET = {
     "linux.apparmor.enabled", "linux.selinux.enabled",
-    "linux.intelRdt.enabled", "linux.intelRdt.schemata", "linux.intelRdt.monitoring", "linux.netDevices.enabled",
+    "linux.intelRdt.enabled", "linux.intelRdt.schemata", "linux.intelRdt.monitoring",
 }  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def test_addresses(socket):
         assert address.family in (2, 10)
         assert address.flags & 0x80, "permanent"
         assert len(address.attributes[1]) == {2: 4, 10: 16}[address.family]
-    assert socket.addresses(2**31 - 1) == []
+    with pytest.raises(OSError, match="."):
+        socket.addresses(2**31 - 1)
 
 
 def test_routes_are_those_of_the_interface(socket):
@@ -59,7 +60,7 @@ def test_the_kernel_s_reason_is_told(socket):
 def test_no_such_interface(socket):
     with pytest.raises(OSError, match=".") as caught:
         socket.change(2**31 - 1, "x", 0)
-    assert caught.value.errno in (errno.ENODEV, errno.EPERM)
+    assert caught.value.errno in (errno.ENODEV, errno.EINVAL, errno.EPERM)
 
 
 def test_attributes_are_padded():

@@ -25,6 +25,7 @@ SPECIAL = {
     },
     "spawn": {"new": ["pid"], "join": {"network": "/n"}, "tasks": ["/m/tasks"], "unified": "", "time_offsets": ""},
     "oom-score": {"value": -5},
+    "net-device": {"name": "eth1", "inside": "eth0"},
     "run-hook": {"hook": "prestart", "path": "/h"},
     "rlimit": {"name": "RLIMIT_CORE", "soft": 0, "hard": 2**64 - 1},
     "created": {},
