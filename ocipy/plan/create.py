@@ -75,9 +75,7 @@ def _ops(
 
     yield from early if scope else ()
     yield SetupOp("session", "/process")
-    if "cgroup" in namespaces.new:
-        yield SetupOp("cgroup-namespace", namespaces.pointers["cgroup"])
-    yield from _network(linux, namespaces, host)
+    yield from _new_namespaces(linux, namespaces, host)
     context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new, user_namespace)
     yield from rootfs.build(config, context, own_mounts, user_namespace)
     yield from late
@@ -116,7 +114,9 @@ def _device_rules_apart(steps: "list[SetupOp]", mounts_a_device: bool) -> "tuple
     return [op for op in steps if op not in rules], rules
 
 
-def _network(linux: "dict[str, Any]", namespaces: Namespaces, host: "HostInfo") -> "Iterator[SetupOp]":
+def _new_namespaces(linux: "dict[str, Any]", namespaces: Namespaces, host: "HostInfo") -> "Iterator[SetupOp]":
+    if "cgroup" in namespaces.new:
+        yield SetupOp("cgroup-namespace", namespaces.pointers["cgroup"])
     if "network" in namespaces.new:
         yield SetupOp("loopback", namespaces.pointers["network"])
     if linux["netDevices"]:

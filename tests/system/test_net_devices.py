@@ -216,7 +216,7 @@ def test_a_failure_later_on_takes_it_back(host, namespaces, refused, bundle, joi
     def seen():
         """Without the kernel's own routes, which come as the state of the link and of the addresses has it."""
         link = host.links()["eth7"]
-        routes = [*host.ip("route show table all dev eth7"), *host.ip("-6 route show table all dev eth7")]
+        routes = [*host.ip("-4 route show table all dev eth7"), *host.ip("-6 route show table all dev eth7")]
         added = sorted(str(each) for each in routes if each.get("protocol") != "kernel")
         assert len(added) == 3
         return link["ifindex"], link["address"], "UP" in link["flags"], link["mtu"], host.addresses("eth7"), added

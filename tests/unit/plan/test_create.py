@@ -219,21 +219,6 @@ def test_limits_without_a_cgroup_are_refused(make_plan, host, words):
         make_plan(limit_memory, host=host, rootless=host == "rootless")
 
 
-@pytest.mark.parametrize(
-    ("place", "name", "value"),
-    [
-        ("linux", "netDevices", {"eth0": {}}),
-    ],
-)
-def test_what_is_not_supported_is_refused_and_never_ignored(make_plan, place, name, value):
-    def change(config):
-        config[place][name] = value
-
-    with pytest.raises(StepError, match=f"^{place}.{name}: not supported yet") as caught:
-        make_plan(change)
-    assert caught.value.pointer == f"/{place}/{name}"
-
-
 def test_the_state_of_hooks_has_the_annotations(make_plan, only):
     def change(config):
         config["hooks"] = {"createContainer": HOOK}
