@@ -5,7 +5,6 @@ import posix
 
 from ocipy import files, log
 from ocipy import host as host_info
-from ocipy.cgroups import manager
 from ocipy.cgroups.paths import is_systemd_path
 from ocipy.errors import OcipyError, StepError, SyscallError, UsageError
 from ocipy.plan.create import create as compile_plan
@@ -180,14 +179,19 @@ def _check_rootfs(config: "dict[str, Any]", bundle: str) -> None:
 
 
 def _check_cgroups(paths: "dict[str, str]") -> None:
-    """Refuse a cgroup that is in use: its processes would be under the container's limits, and be killed with it."""
+    """Refuse a cgroup that is there and isn't fit (config-linux.md, Control groups).
+
+    Processes of one in use would be under the container's limits and be killed with it; a frozen one freezes init.
+    """
     for path in paths.values():
-        count = len(manager.processes([path]))
-        if count:
+        if not files.exists(f"{path}/cgroup.procs"):
+            continue
+        from ocipy.cgroups.fitness import unfit
+
+        reason = unfit(path)
+        if reason:
             hint = "a container needs a cgroup of its own"
-            raise StepError(
-                "linux.cgroupsPath", f"{path} is in use: processes in it: {count}", 0, hint, -1, "/linux/cgroupsPath"
-            )
+            raise StepError("linux.cgroupsPath", f"{path} {reason}", 0, hint, -1, "/linux/cgroupsPath")
 
 
 def _note_no_cgroup(config: "dict[str, Any]") -> None:

@@ -16,7 +16,7 @@ IN_CI = os.environ.get("CI") == "true"
 pytest_plugins = ["pytester"]
 
 # Facts of a host that no script can install.
-MAY_LACK_IN_CI = {"vm", "loop", "cgroup_v2", "capability CAP_SYS_RESOURCE", "lsm apparmor", "lsm selinux"}
+MAY_LACK_IN_CI = {"vm", "loop", "cgroup_v2", "capability CAP_SYS_RESOURCE", "lsm apparmor", "lsm selinux", "systemd"}
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -80,6 +80,10 @@ def _vm():
     return _tool(f"qemu-system-{platform.machine()}")
 
 
+def _systemd():
+    return Path("/run/systemd/system").exists()
+
+
 NEEDS = {
     "root": (_root, "the test needs root"),
     "capability": (_capability, "(name): the test needs this capability, e.g. CAP_SYS_RESOURCE"),
@@ -90,6 +94,7 @@ NEEDS = {
     "lsm": (_lsm, "(name): the test needs this security module"),
     "kernel": (_kernel, "(version): the test needs this kernel or a newer one"),
     "loop": (_loop, "the test needs loop devices"),
+    "systemd": (_systemd, "the test needs systemd as process 1"),
     "vm": (_vm, "the test starts a virtual machine"),
 }
 

@@ -126,8 +126,18 @@ def processes(paths: "Iterable[str]") -> "list[int]":
     """The pids in the first of the cgroups that exists, those of its children included."""
     for path in paths:
         if exists(f"{path}/cgroup.procs"):
-            return [pid for directory in _tree(path) for pid in map(int, read(f"{directory}/cgroup.procs").split())]
+            return [pid for directory in _tree(path) for pid in _members(directory)]
     return []
+
+
+def _members(directory: str) -> "list[int]":
+    try:
+        return [int(pid) for pid in read(f"{directory}/cgroup.procs").split()]
+    except OSError as problem:
+        # Removed meanwhile (ENODEV: after the open); or threaded, with processes that are those of the domain above.
+        if problem.errno in (2, 19, 95):
+            return []
+        raise
 
 
 def kill_all(paths: "dict[str, str]") -> None:

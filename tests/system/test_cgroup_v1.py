@@ -309,3 +309,19 @@ def test_a_cgroup_that_was_there_before_stays(ocipy, bundle, test_name):
     finally:
         before.rmdir()
         before.parent.rmdir()
+
+
+@pytest.mark.cgroup_v1("freezer")
+def test_a_frozen_cgroup_is_refused(ocipy, bundle, test_name):
+    """config-linux.md, Control groups: init would freeze with it."""
+    path = bundle("true")
+    mount = next(mount for mount in cgroup_mounts() if "freezer" in mount.name.split(","))
+    before = mount / test_name / path.name
+    before.mkdir(parents=True)
+    try:
+        (before / "freezer.state").write_text("FROZEN")
+        line = ocipy.refused(path)
+        assert line.startswith(f"linux.cgroupsPath: {before} is frozen")
+    finally:
+        before.rmdir()
+        before.parent.rmdir()

@@ -1,11 +1,13 @@
 """Reading and writing the files of cgroups, on plain ones."""
 
+import errno
 import signal
 import subprocess
 
 import pytest
 
 from ocipy.cgroups import manager
+from ocipy.cgroups.fitness import unfit
 from ocipy.errors import SyscallError
 
 
@@ -175,3 +177,34 @@ def test_a_value_that_the_kernel_forgets_is_an_error(tree, monkeypatch):
     (tree / "memory.kmem.limit_in_bytes").write_text("9223372036854771712\n")
     with pytest.raises(SyscallError, match="write '4097' to .*: ENOTSUP: .*this kernel keeps no such limit"):
         manager.apply(path, "4097", verified=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "reason"),
+    [
+        ("cgroup.procs", "12\n", "is in use: processes in it: 1"),
+        ("cgroup.events", "populated 0\nfrozen 1\n", "is frozen"),
+        ("cgroup.events", "populated 0\nfrozen 0\n", ""),
+        ("freezer.state", "FROZEN\n", "is frozen"),
+        ("freezer.state", "FREEZING\n", "is frozen"),
+        ("freezer.state", "THAWED\n", ""),
+        ("cgroup.type", "threaded\n", "is threaded, and takes no process of its own"),
+        ("cgroup.type", "domain invalid\n", "is below a threaded one, and takes no process"),
+        ("cgroup.type", "domain\n", ""),
+    ],
+)
+def test_what_makes_a_cgroup_unfit(tree, file, text, reason):
+    (tree / "cgroup.procs").touch()
+    (tree / file).write_text(text)
+    assert unfit(str(tree)) == reason
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP])
+def test_a_cgroup_that_goes_while_we_look_has_no_processes(tree, monkeypatch, number):
+    (tree / "cgroup.procs").touch()
+
+    def read(path):
+        raise OSError(number, "gone")
+
+    monkeypatch.setattr(manager, "read", read)
+    assert manager.processes([str(tree)]) == []
