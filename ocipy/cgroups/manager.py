@@ -283,11 +283,8 @@ class _Ledger:
             directory = directory.rpartition("/")[0]
 
 
-_MISSING = {
-    "blkio": "the I/O scheduler with that setting isn't there: modprobe bfq",
-    "hugetlb": "this machine has no huge pages of that size",
-    "io": "the I/O scheduler with that setting isn't there: modprobe bfq",
-}
+_NO_BFQ = "the I/O scheduler with that setting isn't there: modprobe bfq"
+_MISSING = {"blkio": _NO_BFQ, "io": _NO_BFQ, "hugetlb": "this machine has no huge pages of that size"}
 
 
 def _error(action: str, problem: OSError, path: str) -> SyscallError:
