@@ -10,7 +10,7 @@ from ocipy import SPEC_VERSION, __version__
 from ocipy.capabilities import NAMES as CAPABILITIES
 from ocipy.cgroups.systemd import Manager
 from ocipy.errors import OcipyError
-from ocipy.host import Hierarchy, HostInfo
+from ocipy.host import Hierarchy, HostInfo, Resctrl
 from ocipy.plan.create import create
 from ocipy.plan.mount_options import option_names
 from ocipy.plan.namespaces import CLONE_FLAGS
@@ -74,8 +74,10 @@ def _linux() -> Document:
         "memoryPolicy": {"modes": list(MEMORY_MODES), "flags": list(MEMORY_FLAGS)},
         "intelRdt": {
             "enabled": _supported({"linux": {"intelRdt": {"closID": "c"}}}, "/linux/intelRdt"),
-            "schemata": _supported({"linux": {"intelRdt": {"schemata": ["L3:0=f"]}}}, "/linux/intelRdt/schemata"),
-            "monitoring": _supported({"linux": {"intelRdt": {"enableMonitoring": True}}}, "/linux/intelRdt"),
+            "schemata": _supported({"linux": {"intelRdt": {"schemata": ["L3:0=f"]}}}, "/linux/intelRdt"),
+            "monitoring": _supported(
+                {"linux": {"intelRdt": {"enableMonitoring": True}}}, "/linux/intelRdt/enableMonitoring"
+            ),
         },
         "mountExtensions": {"idmap": {"enabled": _supported({"mounts": [_IDMAPPED]}, "/mounts/0")}},
         "netDevices": {"enabled": _supported({"linux": {"netDevices": {"eth0": {}}}}, "/linux/netDevices")},
@@ -85,8 +87,12 @@ def _linux() -> Document:
 def _host(v1: bool = False, rootless: bool = False) -> HostInfo:
     """A host that has everything a plan can ask for."""
     if v1:
-        return HostInfo(hierarchies=(Hierarchy(",".join(_CONTROLLERS), _CONTROLLERS, "/sys/fs/cgroup/all", "/"),))
-    return HostInfo(unified=Hierarchy("", _CONTROLLERS, "/sys/fs/cgroup", "/"), rootless=rootless)
+        host = HostInfo(hierarchies=(Hierarchy(",".join(_CONTROLLERS), _CONTROLLERS, "/sys/fs/cgroup/all", "/"),))
+    else:
+        host = HostInfo(unified=Hierarchy("", _CONTROLLERS, "/sys/fs/cgroup", "/"), rootless=rootless)
+    host.modules = ("apparmor", "selinux")
+    host.resctrl = Resctrl("/sys/fs/resctrl", ("L3", "L3_MON", "MB"))
+    return host
 
 
 def _supported(wants: Document, pointer: str, host: "HostInfo | None" = None, systemd: bool = False) -> bool:

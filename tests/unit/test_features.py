@@ -17,12 +17,6 @@ SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 DEFS = json.loads((SCHEMAS / "defs.json").read_text())["$defs"]
 MEMORY_POLICY = json.loads((SCHEMAS / "config-linux.json").read_text())["$defs"]["memoryPolicy"]
 
-# Goes with the last of ocipy/plan/unsupported.py.
-NOT_YET = {
-    "linux.apparmor.enabled", "linux.selinux.enabled",
-    "linux.intelRdt.enabled", "linux.intelRdt.schemata", "linux.intelRdt.monitoring",
-}  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def document():
@@ -87,7 +81,7 @@ def test_mount_options_are_recognized(document):
 
 
 def test_all_is_there(document):
-    assert {name for name, value in switches(document) if not value} == NOT_YET
+    assert [name for name, value in switches(document) if not value] == []
 
 
 def test_what_the_planner_refuses_is_not_claimed(monkeypatch):
