@@ -1,6 +1,7 @@
 """The container's init as a process of the host: known by pid and start time, and held by a pidfd."""
 
 import _signal
+import errno
 import posix
 import select
 
@@ -17,13 +18,27 @@ KILL_TIMEOUT = 10_000  # ms that a killed process may take to end (it may have m
 _PENDING_KILL = 1 << (SIGKILL - 1)
 
 
+def open_pidfd(pid: int) -> int:
+    """A descriptor of that process.  Raises ProcessLookupError when there is none.
+
+    A dead process's pid that is still the session or the process group of others is EINVAL to older kernels; so is a
+    thread's, which is ENOENT to newer ones.
+    """
+    try:
+        return posix.pidfd_open(pid)
+    except OSError as problem:
+        if problem.errno in (errno.EINVAL, errno.ENOENT):
+            raise ProcessLookupError(errno.ESRCH, posix.strerror(errno.ESRCH)) from None
+        raise
+
+
 def send_signal(pid: int, start_time: int, number: int) -> bool:
     """Signal that very process, never one that got its pid since; False: it has ended.
 
     The pidfd is opened first and the start time compared after: then the pidfd can't mean another process.
     """
     try:
-        pidfd = posix.pidfd_open(pid)
+        pidfd = open_pidfd(pid)
     except ProcessLookupError:
         return False
     try:
@@ -52,7 +67,7 @@ def reap(pid: int, start_time: int, flags: int = 0) -> "int | None":
     None: it is another's child, was reaped before, or, with WNOHANG in ``flags``, still runs.
     """
     try:
-        pidfd = posix.pidfd_open(pid)
+        pidfd = open_pidfd(pid)
     except ProcessLookupError:
         return None
     try:
@@ -72,7 +87,7 @@ def reap(pid: int, start_time: int, flags: int = 0) -> "int | None":
 def wait_end(pid: int, start_time: int, timeout: "int | None" = None) -> bool:
     """Wait until that very process has ended (``timeout`` in ms, None: forever); whether it has."""
     try:
-        pidfd = posix.pidfd_open(pid)
+        pidfd = open_pidfd(pid)
     except ProcessLookupError:
         return True
     try:

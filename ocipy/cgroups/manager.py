@@ -159,11 +159,13 @@ def signal_all(paths: "dict[str, str]", number: int) -> None:
     Each is held by a pidfd before the cgroup is asked again: a pid that is listed then either is the process held, or
     that one has ended and takes no signal.
     """
+    from ocipy.init_process import open_pidfd
+
     pidfds: list[tuple[int, int]] = []
     try:
         for pid in processes(paths.values()):
             try:
-                pidfds.append((pid, posix.pidfd_open(pid)))
+                pidfds.append((pid, open_pidfd(pid)))
             except ProcessLookupError:
                 continue
         still = processes(paths.values())

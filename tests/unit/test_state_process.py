@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ocipy import state
+from ocipy.init_process import open_pidfd
 from ocipy.state import process_stat
 
 
@@ -67,3 +68,20 @@ def test_no_process(pid):
 
 def test_process_1():
     assert state.is_alive(1, process_stat(1).start_time)
+
+
+def test_a_dead_process_s_pid_that_is_still_a_session_s_is_nobody_s():
+    """Some kernels say EINVAL then, others ESRCH."""
+    stop, ours = os.pipe()
+    leader = os.fork()
+    if not leader:
+        os.setsid()
+        if not os.fork():
+            os.close(ours)
+            os.read(stop, 1)
+        os._exit(0)
+    os.close(stop)
+    os.waitpid(leader, 0)
+    with pytest.raises(ProcessLookupError):
+        open_pidfd(leader)
+    os.close(ours)
