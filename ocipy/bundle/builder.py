@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocipy import log
+from ocipy import host, log
 from ocipy.bundle import values
 from ocipy.bundle.archive import extract_archive
 from ocipy.bundle.busybox import find_static_busybox, install_busybox
@@ -125,7 +125,7 @@ def _build(bundle: str, recipe: Recipe) -> str:
 
 def _config(recipe: Recipe) -> Config:
     """The default config, changed as the recipe says; ids, args and a rootfs elsewhere come later."""
-    config = default_config(recipe.rootless)
+    config = default_config(recipe.rootless, host.probe().cgroup_mode == "unified")
     config["annotations"] = {MARKER: "1"}
     config["hostname"] = recipe.effective_hostname
     config["root"]["readonly"] = recipe.read_only

@@ -37,8 +37,11 @@ def host_search_path() -> str:
     return ":".join(filter(None, (os.environ.get("PATH"), DEFAULT_PATH)))
 
 
-def default_config(rootless: bool = False) -> Config:
+def default_config(rootless: bool = False, unified: bool = False) -> Config:
     """A fresh default config, keys in runc's order.
+
+    With ``unified``, for a host with cgroup v2 alone, the container gets a cgroup namespace: without, it would see the
+    whole hierarchy of the host.
 
     With ``rootless`` it can be run without privileges: a user namespace in which the caller's effective ids
     are root, the host's network namespace (and so a bound /sys: sysfs can't be mounted in a network namespace
@@ -50,7 +53,7 @@ def default_config(rootless: bool = False) -> Config:
         "root": {"path": "rootfs", "readonly": True},
         "hostname": "runc",
         "mounts": _mounts(rootless),
-        "linux": _linux(rootless),
+        "linux": _linux(rootless, unified),
     }
 
 
@@ -104,8 +107,10 @@ def _mount(destination: str, kind: str, source: str, *options: str) -> Config:
     return {"destination": destination, "type": kind, "source": source, "options": list(options)}
 
 
-def _linux(rootless: bool) -> Config:
-    namespaces = ("pid", "ipc", "uts", "mount", "user") if rootless else ("pid", "network", "ipc", "uts", "mount")
+def _linux(rootless: bool, unified: bool) -> Config:
+    namespaces = ["pid", "ipc", "uts", "mount"] if rootless else ["pid", "network", "ipc", "uts", "mount"]
+    namespaces += ["cgroup"] if unified else []
+    namespaces += ["user"] if rootless else []
     privileges: Config
     if rootless:
         privileges = {

@@ -18,13 +18,15 @@ OPTIONS = (
 def run(parsed: Parsed, _settings: "Settings") -> int:
     import os
 
+    from ocipy import host
     from ocipy.bundle.default_config import default_config, write_config
 
     expect(parsed.arguments, 0, 0, USAGE)
     directory = parsed.text("bundle")
     path = os.path.join(directory, "config.json")
     try:
-        write_config(path, default_config(parsed.flag("rootless")))
+        unified = host.probe().cgroup_mode == "unified"
+        write_config(path, default_config(parsed.flag("rootless"), unified))
     except FileExistsError:
         raise OcipyError("File config.json exists. Remove it first") from None
     except OSError as problem:

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 from ocipy.bundle.default_config import default_config
+from ocipy.host import probe
+from ocipy.init_process import open_pidfd
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUNTIME = os.environ.get("RUNTIME") or str(REPOSITORY / "build/bin/ocipy")
@@ -28,7 +30,7 @@ def until(condition, what="the condition"):
 def wait_ended(pid):
     """Wait until the process has ended (a zombie has); reaps it if it is a child of this process."""
     try:
-        pidfd = os.pidfd_open(pid)
+        pidfd = open_pidfd(pid)
     except ProcessLookupError:
         return
     try:
@@ -186,6 +188,11 @@ def cgroup_mounts():
     """Mount points of all cgroup hierarchies."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return [Path(line.split()[4]) for line in lines if line.partition(" - ")[2].startswith("cgroup")]
+
+
+def unified():
+    """Whether the host has cgroup v2 alone."""
+    return probe().cgroup_mode == "unified"
 
 
 def cgroups_of(name):

@@ -13,7 +13,7 @@ import pytest
 
 from cffi_build import products
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.tool("cc")]
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE = f"lib/python{VERSION}/site-packages"

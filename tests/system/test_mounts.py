@@ -15,6 +15,7 @@ from tests.system.looking import (
     mounts_inside,
     set_capabilities,
 )
+from tests.system.runtime import unified
 
 pytestmark = pytest.mark.root
 
@@ -24,7 +25,7 @@ def test_the_default_mounts(ocipy, bundle):
     hardened = {"nosuid", "nodev", "noexec"}
     assert {name: table[name].kind for name in table if name.startswith(("/dev", "/sys")) or name == "/proc"} == {
         "/proc": "proc", "/dev": "tmpfs", "/dev/pts": "devpts", "/dev/shm": "tmpfs", "/dev/mqueue": "mqueue",
-        "/sys": "sysfs", "/sys/fs/cgroup": "tmpfs", "/sys/firmware": "tmpfs",
+        "/sys": "sysfs", "/sys/fs/cgroup": "cgroup2" if unified() else "tmpfs", "/sys/firmware": "tmpfs",
         **{name: "cgroup" for name in table if name.startswith("/sys/fs/cgroup/")},
     }  # fmt: skip
     assert table["/proc"].options == {"rw", "relatime"}

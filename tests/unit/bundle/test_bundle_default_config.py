@@ -66,6 +66,12 @@ def test_rootless_drops_what_needs_privileges():
     assert config["linux"]["gidMappings"] == [{"containerID": 0, "hostID": os.getegid(), "size": 1}]
 
 
+def test_on_cgroup_v2_the_container_sees_its_own_cgroup_only():
+    for rootless in (False, True):
+        without, with_it = (default_config(rootless, unified)["linux"]["namespaces"] for unified in (False, True))
+        assert [each for each in with_it if each not in without] == [{"type": "cgroup"}]
+
+
 def test_each_config_is_its_own():
     first = default_config()
     first["process"]["capabilities"]["bounding"].clear()
