@@ -4,13 +4,17 @@ PREFIX ?= /usr/local/lib/ocipy
 
 export OCIPY_STRICT ?= 1
 
-.PHONY: build test lint format install bench clean
+.PHONY: build test test-vm lint format install bench clean
 
 build:
 	$(PYTHON) setup.py --quiet tree
 
 test: build
 	$(PYTHON) -m pytest tests
+
+# In virtual machines: what needs cgroup v2 with its controllers, systemd, AppArmor, SELinux. ARGS: python3 -m tests.vm --help
+test-vm: build
+	$(PYTHON) -m tests.vm $(ARGS)
 
 lint:
 	$(PYTHON) -m ruff check .

@@ -15,8 +15,8 @@ IN_CI = os.environ.get("CI") == "true"
 
 pytest_plugins = ["pytester"]
 
-# Facts of a host that no script can install.
-MAY_LACK_IN_CI = {"vm", "loop", "cgroup_v2", "capability CAP_SYS_RESOURCE", "lsm apparmor", "lsm selinux", "systemd"}
+# Facts of a host that no script can install.  What needs them runs in the virtual machines of tests/vm.
+MAY_LACK_IN_CI = {"cgroup_v2", "capability CAP_SYS_RESOURCE", "lsm apparmor", "lsm selinux", "systemd", "numa", "loop"}
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -76,12 +76,12 @@ def _loop():
     return Path("/dev/loop-control").exists()
 
 
-def _vm():
-    return _tool(f"qemu-system-{platform.machine()}")
-
-
 def _systemd():
     return Path("/run/systemd/system").exists()
+
+
+def _numa():
+    return len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) > 1
 
 
 NEEDS = {
@@ -95,7 +95,7 @@ NEEDS = {
     "kernel": (_kernel, "(version): the test needs this kernel or a newer one"),
     "loop": (_loop, "the test needs loop devices"),
     "systemd": (_systemd, "the test needs systemd as process 1"),
-    "vm": (_vm, "the test starts a virtual machine"),
+    "numa": (_numa, "the test needs two NUMA nodes"),
 }
 
 _excused = pytest.StashKey[bool]()

@@ -1,0 +1,85 @@
+"""The machines that are booted, and what runs in each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.vm.machine import Step
+
+RUNTIMES = {"ocipy": "$PWD/build/bin/ocipy", "runc": "/usr/sbin/runc", "crun": "/usr/bin/crun"}
+
+# Needs that only a machine of our own meets for sure: its tests are what the bed is for.
+NEEDS = ("cgroup_v2", "capability", "lsm", "systemd", "numa", "loop")
+MARKED = ("-m", " or ".join(NEEDS), "tests/system")
+# Where the version of cgroups, or the kernel's age, makes a difference to tests that ask for neither.
+DIFFERENT = tuple(
+    f"tests/system/test_{name}.py"
+    for name in (
+        "cgroup_mounts",
+        "cgroup_owner",
+        "devices",
+        "foreground",
+        "idmapped_mounts",
+        "leftovers",
+        "lifecycle",
+        "mounts",
+        "nested",
+        "plan_command",
+        "process_scheduling",
+        "rootless",
+        "rootless_cgroups",
+        "rootless_ids",
+        "state_dir",
+        "user_namespace",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way of booting; ``tests``: step → pytest's arguments; ``seconds``: the limit for all of it, boot included."""
+
+    name: str
+    parameters: str
+    tests: Mapping[str, Sequence[str]]
+    seconds: int
+    conformance: str | None = None  # cases to run: a pattern, all if empty
+
+
+VARIANTS = (
+    Variant(
+        "bare",
+        "process_1=/usr/lib/vm/init security=apparmor apparmor=1",
+        {"tests-marked": MARKED, "tests-different": DIFFERENT},
+        1800,
+        conformance="",
+    ),
+    Variant(
+        "systemd",
+        "process_1=/lib/systemd/systemd systemd.unit=job.service security=apparmor apparmor=1",
+        {"tests-marked": ("-m", "systemd or cgroup_v2 or rootless", "tests/system")},
+        1200,
+        conformance="lifecycle",
+    ),
+    Variant(
+        "selinux",
+        "process_1=/usr/lib/vm/init security=selinux selinux=1 enforcing=0",
+        {"tests-marked": ("-m", "lsm", "tests/system")},
+        600,
+        conformance="label",
+    ),
+)
+
+
+def steps(variant: Variant, python: str, tests: Sequence[str], runtimes: Sequence[str]) -> list[Step]:
+    """What a variant runs: its tests (or those given), then the conformance suite against each of ``runtimes``."""
+    made = []
+    for name, chosen in {"tests": tests}.items() if tests else variant.tests.items():
+        options = f"-q --color=no -p no:cacheprovider --junitxml=$RESULTS/{name}.xml"
+        words = " ".join(f"'{word}'" for word in chosen)
+        made.append(Step(name, variant.seconds, f"{python} -m pytest {options} {words}"))
+    if variant.conformance is not None:
+        for name in runtimes:
+            options = f"--place vm-{variant.name} --json $RESULTS/conformance-{name}.json"
+            command = f"RUNTIME={RUNTIMES[name]} {python} -m conformance {options} '{variant.conformance}'"
+            made.append(Step(f"conformance-{name}", variant.seconds, command))
+    return made
