@@ -1,10 +1,12 @@
 /* A filesystem made ready to be mounted, or changed: its parameters, and the flags of its superblock. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "mount_api.h"
@@ -15,6 +17,10 @@
 #define MOST_PARAMETER 255  /* fsconfig(2) takes strings shorter than 256 bytes, */
 #define MOST_CLASSIC 4095   /* mount(2) a page, and cuts off what is longer */
 #define PICK_EMPTY_PATH 8   /* FSPICK_EMPTY_PATH */
+#define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
 
 /* Flags of mount(2) that are parameters to fsconfig(2).  MS_SILENT has no meaning there: no log is written. */
 static const struct {
@@ -164,4 +170,27 @@ int filesystem_classic(struct init *init, const struct filesystem *what, uint64_
   if (mount(what->source, path, what->type, classic_flags(attributes) | (unsigned long)what->flags, data) < 0)
     return failed(init, "mount", what->type);
   return 0;
+}
+
+/*
+ * Where the namespaces that a filesystem shows aren't the container's own, its user namespace may not mount it; but what
+ * the host has mounted shows the same ones.  The attributes are asked of all that lies below, as of the one mount wanted.
+ */
+int filesystem_instead(struct init *init, const char *type, const char *fallback, uint64_t attributes) {
+  struct statfs status;
+  /* Those that only restrict: the policy of access times is locked (mount_namespaces(7)). */
+  struct mount_look look = {.set = attributes & (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                                 MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW)};
+  unsigned long magic = strcmp(type, "sysfs") == 0 ? SYSFS_MAGIC : strcmp(type, "proc") == 0 ? PROC_SUPER_MAGIC : MQUEUE_MAGIC;
+  int from = open(fallback, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (from < 0 || fstatfs(from, &status) < 0 || (unsigned long)status.f_type != magic) {
+    if (from >= 0) close(from);
+    errno = EPERM; /* as the mount: the detail still tells of it */
+    return -1;
+  }
+  int tree = tree_clone(from, "", 1);
+  if (tree < 0) return failed(init, "open_tree", fallback);
+  close(from);
+  if (tree_change(tree, &look, 1) < 0) return failed(init, "mount_setattr (recursive)", fallback);
+  return tree;
 }

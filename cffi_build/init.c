@@ -75,7 +75,7 @@ static int wait_go_and_trees(struct init *init) {
   return 0;
 }
 
-/* A copy of the mount at the op's source, made by the runtime, which may search directories that we may not. */
+/* The op's source (a bind: a copy of the mount there), from the runtime, which may search directories that we may not. */
 int ask_for_tree(struct init *init) {
   int before = init->tree_count;
   init->detail[0] = 0;

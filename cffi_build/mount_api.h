@@ -47,6 +47,8 @@ int filesystem_change(struct init *init, int fd, const struct filesystem *what, 
 int filesystem_needs_classic(const struct filesystem *what, int layers);
 int filesystem_classic(struct init *init, const struct filesystem *what, uint64_t attributes, int target);
 
+int filesystem_instead(struct init *init, const char *type, const char *fallback, uint64_t attributes);
+
 /* copy_up.c */
 int copy_up(struct init *init, int from, int to, int owner, const char *destination);
 

@@ -109,6 +109,7 @@ int op_mount(struct init *init, struct reader *in) {
   look.set = read_number(in);
   look.propagation = read_number(in);
   uint64_t flags = read_number(in);
+  const char *fallback = read_string(in);
   int target = open_target(init, destination, flags, &existed);
   if (target < 0 || fstat(target, &status) < 0) return failed(init, "open the mount point", destination);
   if (guard_proc(init, target, strcmp(what.type, "proc") == 0, destination) < 0) return -1;
@@ -117,6 +118,7 @@ int op_mount(struct init *init, struct reader *in) {
   int tree = filesystem_new(init, &what, look.set);
   if (tree < 0 && errno == EINVAL && filesystem_needs_classic(&what, 1))
     return mount_classic(init, &what, target, &look, destination, flags);
+  if (tree < 0 && errno == EPERM && *fallback) tree = filesystem_instead(init, what.type, fallback, look.set);
   if (tree < 0) return -1;
   if (existed && flags & COPY_UP && copy_up(init, target, tree, (flags & OWNER_BELOW) != 0, destination) < 0) return -1;
   look.set = 0; /* fsmount(2) has set them */

@@ -40,6 +40,7 @@ int op_root(struct init *init, struct reader *in) {
   const char *path = read_string(in);
   uint64_t bind = read_number(in), private_parent = read_number(in);
   int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (target < 0 && errno == EACCES) target = ask_for_tree(init);
   if (target < 0) return failed(init, "open", path);
   init->root_fd = target;
   init->root_path = path;

@@ -95,11 +95,12 @@ static int send_tree(int socket_fd, int error, int fd) {
 
 /* In the helper: system calls only. */
 static int make_tree(const struct tree_request *request, int *stage) {
-  unsigned flags = CLONE_TREE | O_CLOEXEC | (request->recursive ? RECURSIVE : 0);
+  unsigned flags = CLONE_TREE | O_CLOEXEC | (request->recursive > 0 ? RECURSIVE : 0);
   struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)request->user_namespace_fd};
   *stage = AT_SETNS;
   if (setns(request->mount_namespace_fd, CLONE_NEWNS) < 0) return -1;
   *stage = AT_OPEN_TREE;
+  if (request->recursive < 0) return open(request->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
   int tree = (int)syscall(SYS_open_tree, AT_FDCWD, request->source, flags);
   if (tree < 0 || request->user_namespace_fd < 0) return tree;
   *stage = AT_SETATTR;
@@ -125,7 +126,8 @@ static int receive_tree(int socket_fd) {
 }
 
 /*
- * A detached mount of the source, with its ids mapped unless the user namespace is -1, or -(stage << 16 | errno).
+ * A detached mount of the source, with its ids mapped unless the user namespace is -1, or -(stage << 16 | errno).  With
+ * recursive -1 just the directory, opened (O_PATH).
  *
  * It takes the rights of whom the filesystem belongs to, and the container's mount namespace: a copy of a mount of the
  * host's namespace would be without the locks on read-only and the like, which the root of a user namespace could then

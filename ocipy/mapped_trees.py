@@ -40,19 +40,22 @@ def mapped_tree(values: "dict[str, Any]", pid: int) -> int:
 
 
 def answer(sync: int, op: "SetupOp", index: int, pid: int) -> None:
-    """Give init a copy of the mount at a bind's source, below a directory that it may not search.
+    """Give init a copy of the mount at a bind's source, or the open root, below a directory that it may not search.
 
     The root of a user namespace is nobody to the host's directories.  Raises StepError when the runtime is, too.
     """
+    root = op.values.get("path")
+    source, recursive = (root, -1) if root else (op.values["source"], op.values["recursive"])
     try:
-        tree = _tree(op.values["source"], op.values["recursive"], False, -1, pid)
+        tree = _tree(source, recursive, False, -1, pid)
     except OSError as problem:
         number = problem.errno if "open_tree" in str(problem.strerror) else errno.EACCES
-        raise step_error(op, index, OSError(number, f"open the source {op.values['source']}")) from None
+        detail = f"open {root}" if root else f"open the source {source}"
+        raise step_error(op, index, OSError(number, detail)) from None
     send(sync, b"G", [tree])
 
 
-def _tree(source: str, recursive: bool, map_all: bool, users: int, pid: int) -> int:
+def _tree(source: str, recursive: int, map_all: bool, users: int, pid: int) -> int:
     from ocipy._shim import lib
 
     mounts = posix.open(f"/proc/{pid}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)

@@ -76,7 +76,8 @@ def _ops(
     yield from early if scope else ()
     yield SetupOp("session", "/process")
     yield from _new_namespaces(linux, namespaces, host)
-    context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new, user_namespace)
+    fallbacks = namespaces.fallbacks() if user_namespace else {}
+    context = MountContext(options.bundle, host, paths, "cgroup" in namespaces.new, user_namespace, fallbacks)
     yield from rootfs.build(config, context, own_mounts, user_namespace)
     yield from late
     yield from hooks.runtime_hooks(config["hooks"], "prestart")

@@ -20,9 +20,12 @@ _SHARED_SUPERBLOCK = ("proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", 
 
 
 class MountContext:
-    """What the mount steps depend on beside the mount: bundle (for relative sources), host, cgroups, namespaces."""
+    """What the mount steps depend on beside the mount: bundle (for relative sources), host, cgroups, namespaces.
 
-    __slots__ = ("bundle", "cgroup_namespace", "cgroup_paths", "host", "user_namespace")
+    ``fallbacks``: type of filesystem → what of the host is bound where the kernel refuses to mount one.
+    """
+
+    __slots__ = ("bundle", "cgroup_namespace", "cgroup_paths", "fallbacks", "host", "user_namespace")
 
     def __init__(
         self,
@@ -31,7 +34,9 @@ class MountContext:
         cgroup_paths: "dict[str, str]",
         cgroup_namespace: bool,
         user_namespace: bool = False,
+        fallbacks: "dict[str, str] | None" = None,
     ) -> None:
+        self.fallbacks = fallbacks or {}
         self.bundle = bundle
         self.host = host
         self.cgroup_paths = cgroup_paths
@@ -54,7 +59,9 @@ def mounts(entries: "list[dict[str, Any]]", context: MountContext) -> "Iterator[
         elif entry["type"] == "cgroup":
             yield from _cgroup(pointer, destination, options, context)
         else:
-            yield _filesystem(pointer, destination, entry["type"], entry["source"], options)
+            step = _filesystem(pointer, destination, entry["type"], entry["source"], options)
+            step.values["fallback"] = context.fallbacks.get(entry["type"], "")
+            yield step
         for flags in options.propagation[1:]:  # mount(2) changes one propagation at a time
             yield _change(pointer, destination, propagation=flags)
 
@@ -175,6 +182,7 @@ def _filesystem(pointer: str, destination: str, type_: str, source: str, options
         set=attributes,
         propagation=options.propagation[0] if options.propagation else 0,
         flags=_filesystem_flags(destination, type_, options),
+        fallback="",
     )
 
 

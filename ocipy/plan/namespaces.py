@@ -31,6 +31,18 @@ class Namespaces:
         self.joined = {entry["type"]: entry["path"] for entry in entries if entry["path"]}
         self.pointers = {entry["type"]: f"/linux/namespaces/{i}" for i, entry in enumerate(entries)}
 
+    def fallbacks(self) -> "dict[str, str]":
+        """Type of filesystem → where the host has one that shows the same namespaces as one of the container's would.
+
+        Of sysfs that is all but the network's part, which is the runtime's.
+        """
+        found = {"sysfs": "/sys"}
+        if not self.has("ipc"):
+            found["mqueue"] = "/dev/mqueue"
+        if not self.has("pid"):
+            found["proc"] = "/proc"
+        return found
+
     def has(self, type_: str) -> bool:
         """Whether the container has a namespace of that type apart from the runtime's, new or joined."""
         return type_ in self.new or type_ in self.joined

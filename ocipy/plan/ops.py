@@ -55,7 +55,7 @@ _INIT_KINDS = (
     (4, "loopback", ""),
     (5, "propagation", "flags:n"),
     (6, "root", "path:s bind:n private_parent:n"),
-    (7, "mount", "destination:s type:s source:s data:l superblock:n set:n propagation:n flags:n"),
+    (7, "mount", "destination:s type:s source:s data:l superblock:n set:n propagation:n flags:n fallback:s"),
     (8, "bind", "destination:s source:s tree:n recursive:n propagation:n flags:n " + _LOOK),
     (9, "remount", "destination:s data:l superblock:n superblock_clear:n propagation:n " + _LOOK),
     (10, "directory", "path:s mode:n"),

@@ -121,7 +121,9 @@ def mount_table(text):
     """
     table = {}
     for line in text.splitlines():
-        before, _, after = line.partition(" - ")
+        before, separator, after = line.partition(" - ")
+        if not separator:
+            continue  # something else that a script printed
         fields = before.split(" ")
         kind, source, super_options = after.split(" ", 2)
         tags = set(fields[6:])

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from ocipy.capabilities import NAMES
 from tests.system.looking import (
     add_mounts,
+    bind,
     in_user_namespace,
     inside,
     mount_table,
     namespace_of,
+    set_capabilities,
     set_namespaces,
     set_process,
     set_user,
@@ -155,8 +158,6 @@ def test_devices_of_the_config(ocipy, bundle):
 
 
 def test_all_capabilities_are_of_the_namespace_only(ocipy, bundle):
-    from ocipy.capabilities import NAMES
-
     sets = ("bounding", "effective", "permitted")
     change = together(in_user_namespace, set_process(capabilities={kind: list(NAMES) for kind in sets}))
     script = (
@@ -190,3 +191,86 @@ def test_a_source_that_only_the_host_s_root_may_reach(ocipy, bundle, tmp_path):
     assert [row.split()[1] for row in said[3:]] == ["/tmp", "/tmp/sub"]
     assert "nosuid" in said[4]
     assert line.startswith(f"mounts[7] (/tmp): open the source {hidden}/none: ENOENT: no such file or directory")
+
+
+def closed_directory(tmp_path, owner):
+    """A directory that nobody but its owner may enter, with a bundle's things in it."""
+    directory = tmp_path / "closed"
+    (directory / "shared").mkdir(parents=True)
+    (directory / "shared/file").write_text("from the host\n")
+    os.chown(directory / "shared", HOST_ID, HOST_ID)
+    directory.chmod(0o700)
+    os.chown(directory, owner, owner)
+    return directory
+
+
+@pytest.mark.parametrize("owner", [0, 1234])
+def test_sources_in_a_directory_closed_to_the_container_s_root(ocipy, bundle, tmp_path, owner):
+    """The runtime may enter it, the container's root, a user of the host, may not; the bundle lies in it too."""
+    directory = closed_directory(tmp_path, owner)
+    bundle.directory = directory
+    binds = add_mounts(
+        bind(directory / "shared", "/mnt"),
+        bind(directory / "shared/file", "/tmp/file"),
+        bind("../shared", "/opt", "ro"),
+    )
+    script = "cat /mnt/file /tmp/file /opt/file; echo x > /mnt/made; echo x > /opt/made || id -u"
+    path = bundle("sh", "-c", script, change=together(in_user_namespace, binds), own_rootfs=True)
+    for name in ("mnt", "tmp", "opt"):
+        (path / "rootfs" / name).mkdir(exist_ok=True)
+    (path / "rootfs/tmp/file").touch()
+    done = ocipy.run(path, status=0)
+    assert done.stdout == "from the host\n" * 3 + "0\n"
+    assert (directory / "shared/made").stat().st_uid == HOST_ID
+
+
+def test_a_joined_user_namespace_and_a_closed_directory(ocipy, bundle, tmp_path):
+    first = ocipy.start(bundle("sleep", "1000", change=in_user_namespace))
+    pid = ocipy.pid(first)
+    bundle.directory = closed_directory(tmp_path, 1234)
+    script = "cat /mnt/file; cat /proc/self/uid_map; readlink /proc/self/ns/user"
+    change = together(
+        set_namespaces(user=f"/proc/{pid}/ns/user"), add_mounts(bind(bundle.directory / "shared", "/mnt"))
+    )
+    path = bundle("sh", "-c", script, change=change, own_rootfs=True)
+    (path / "rootfs/mnt").mkdir(exist_ok=True)
+    done = ocipy.run(path, status=0)
+    assert done.stdout.split() == ["from", "the", "host", "0", str(HOST_ID), "65536", namespace_of(pid, "user")]
+
+
+def test_a_source_that_is_missing(ocipy, bundle, tmp_path):
+    change = together(in_user_namespace, add_mounts(bind(tmp_path / "missing", "/tmp"), bind("/usr", "/tmp")))
+    line = ocipy.fails("run", "--bundle", bundle(change=change), ocipy.new_id())
+    assert line.startswith(f"mounts[7] (/tmp): open the source {tmp_path}/missing: ENOENT: ")
+
+
+def test_a_root_that_is_a_file(ocipy, bundle, tmp_path):
+    (tmp_path / "file").touch()
+    change = together(in_user_namespace, lambda config: config["root"].update(path=str(tmp_path / "file")))
+    assert "root.path" in ocipy.fails("run", "--bundle", bundle(change=change), ocipy.new_id())
+
+
+def test_many_sources(ocipy, bundle, tmp_path):
+    """More than fit a socket's buffer: init takes one while the next is being opened."""
+    binds = [bind("/usr", f"/mnt/{number}") for number in range(300)]
+    path = bundle(
+        "sh", "-c", "ls /mnt | wc -l", change=together(in_user_namespace, add_mounts(*binds)), own_rootfs=True
+    )
+    for number in range(300):
+        (path / f"rootfs/mnt/{number}").mkdir(parents=True)
+    assert ocipy.run(path, status=0).stdout == "300\n"
+
+
+def test_flags_of_a_source_stay_locked(ocipy, bundle, tmp_path):
+    """What the host mounted read-only and nosuid can't be had otherwise inside (mount_namespaces(7))."""
+    place = tmp_path / "mounted"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,nosuid,nodev", "none", place], check=True)
+    try:
+        everything = set_capabilities(*NAMES)
+        script = "for o in rw suid dev; do mount -o remount,bind,$o /tmp 2>&1; done; cat /proc/self/mountinfo"
+        change = together(in_user_namespace, everything, add_mounts(bind(place, "/tmp")))
+        said = ocipy.run(bundle("sh", "-c", script, change=change), status=0).stdout
+    finally:
+        subprocess.run(["umount", place], check=True)
+    assert {"ro", "nosuid", "nodev"} <= mount_table(said)["/tmp"].options

@@ -24,7 +24,7 @@ def test_a_filesystem(hosts):
     assert (op.name, op.pointer) == ("mount", "/mounts/0")
     assert op.values == {
         "destination": "/tmp", "type": "tmpfs", "source": "scratch", "data": ["size=1m", "mode=700"],
-        "superblock": 0, "set": 2, "propagation": 1 << 19, "flags": 0,
+        "superblock": 0, "set": 2, "propagation": 1 << 19, "flags": 0, "fallback": "",
     }  # fmt: skip
 
 

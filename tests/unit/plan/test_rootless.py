@@ -46,3 +46,31 @@ def test_groups_of_one_mapped_group(make_plan, only):
 def test_root_may_map_one_group_and_set_groups(make_plan, only):
     plan = make_plan(map_groups(1000, 1, [0]), host="hybrid", rootless=True)
     assert only(plan, "id-map").values["deny_setgroups"] is False
+
+
+def without(*kinds):
+    def change(config):
+        config["linux"]["namespaces"] = [each for each in config["linux"]["namespaces"] if each["type"] not in kinds]
+        config["mounts"][5].update(type="sysfs", source="sysfs", options=["ro"])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kinds", "fallbacks"),
+    [
+        ((), {"/sys": "/sys"}),
+        (("ipc",), {"/sys": "/sys", "/dev/mqueue": "/dev/mqueue"}),
+        (("pid",), {"/sys": "/sys", "/proc": "/proc"}),
+    ],
+)
+def test_what_is_bound_where_it_cannot_be_mounted(make_plan, kinds, fallbacks):
+    """Only what shows the same as the mount would: the host's message queues are another IPC namespace's."""
+    plan = make_plan(without(*kinds), host="rootless", rootless=True)
+    found = {op.values["destination"]: op.values["fallback"] for op in plan.ops if op.name == "mount"}
+    assert {name: path for name, path in found.items() if path} == fallbacks
+
+
+def test_root_s_mounts_need_no_other(make_plan):
+    plan = make_plan()
+    assert {op.values["fallback"] for op in plan.ops if op.name == "mount"} == {""}
