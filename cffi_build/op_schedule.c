@@ -1,6 +1,5 @@
 /* How the process is run: by which scheduler, with which I/O priority, on memory of which nodes, as which personality. */
 #include <errno.h>
-#include <linux/ioprio.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
@@ -8,6 +7,9 @@
 
 #include "init.h"
 
+/* linux/ioprio.h, which the kernel's headers have since Linux 5.15 only. */
+#define IO_OF_GROUP 2
+#define IO_CLASS_SHIFT 13
 #define NO_CLAMP UINT32_MAX /* "the system's default" (sched_setattr(2), since Linux 5.11) */
 
 /* struct sched_attr of linux/sched/types.h, which can't be included beside the C library's sched.h. */
@@ -36,7 +38,7 @@ int op_scheduler(struct init *init, struct reader *in) {
 int op_io_priority(struct init *init, struct reader *in) {
   int class = (int)read_number(in);
   int priority = (int)read_number(in);
-  if (syscall(SYS_ioprio_set, IOPRIO_WHO_PGRP, 0, IOPRIO_PRIO_VALUE(class, priority)) < 0)
+  if (syscall(SYS_ioprio_set, IO_OF_GROUP, 0, class << IO_CLASS_SHIFT | priority) < 0)
     return failed(init, "ioprio_set", "");
   return 0;
 }
