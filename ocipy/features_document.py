@@ -41,7 +41,8 @@ def features() -> Document:
     """The features document, which ``schemas/features-schema.json`` describes.
 
     It tells what is implemented and built in, not what the running kernel has (features.md), but for
-    ``supportedFlags`` of seccomp, for which the spec asks the kernel and libseccomp.
+    ``supportedFlags`` of seccomp, for which the spec asks the kernel and libseccomp, and its ``archs``: an older
+    libseccomp than the spec's knows fewer, and a profile with another is refused.
     """
     document: Document = {
         "ociVersionMin": OLDEST_VERSION,
@@ -118,13 +119,14 @@ def _supported(wants: Document, pointer: str, host: "HostInfo | None" = None, sy
 def _seccomp() -> Document:
     try:
         supported = [name for name in names.FLAGS if library.has_flag(name)]
+        architectures = [name for name in names.ARCHITECTURES if library.has_architecture(name)]
     except OcipyError:  # libseccomp or pyseccomp isn't installed
         return {"enabled": False}
     return {
         "enabled": True,
         "actions": list(names.ACTIONS),
         "operators": list(names.OPERATORS),
-        "archs": list(names.ARCHITECTURES),
+        "archs": architectures,
         "knownFlags": list(names.FLAGS),
         "supportedFlags": supported,
     }

@@ -102,3 +102,13 @@ def has_flag(name: str) -> bool:
     # The kernel refuses this one without a listener whose wait it is about.
     needs = names.FLAG_NEW_LISTENER if name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" else 0
     return kernel_errno(names.FLAGS[name] | needs) != EINVAL
+
+
+def has_architecture(name: str) -> bool:
+    """Whether libseccomp knows the architecture, one of ``names.ARCHITECTURES``."""
+    scmp = load()
+    try:
+        scmp.SyscallFilter(scmp.ALLOW).add_arch(names.ARCHITECTURES[name])
+    except OSError as problem:
+        return problem.errno != EINVAL  # EDOM: of another byte order than the machine's, but known
+    return True

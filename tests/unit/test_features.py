@@ -11,6 +11,7 @@ from ocipy import SPEC_VERSION, capabilities
 from ocipy import features_document as module
 from ocipy.errors import StepError
 from ocipy.plan.mount_options import MountOptions
+from ocipy.seccomp import SeccompError, compile_filter, names
 from ocipy.spec import HOOKS, checks, load
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
@@ -62,7 +63,6 @@ def test_lists_are_those_of_the_schemas(document):
         (linux["namespaces"], DEFS["namespaceType"]["enum"]),
         (seccomp["actions"], DEFS["seccompAction"]["enum"]),
         (seccomp["operators"], DEFS["seccompOperator"]["enum"]),
-        (seccomp["archs"], DEFS["seccompArch"]["enum"]),
         (seccomp["knownFlags"], DEFS["seccompFlag"]["enum"]),
         (linux["memoryPolicy"]["modes"], policy["mode"]["enum"]),
         (linux["memoryPolicy"]["flags"], policy["flags"]["items"]["enum"]),
@@ -71,6 +71,18 @@ def test_lists_are_those_of_the_schemas(document):
     ):
         assert sorted(listed) == sorted(known)
     assert set(seccomp["supportedFlags"]) <= set(seccomp["knownFlags"])
+    assert set(seccomp["archs"]) <= set(DEFS["seccompArch"]["enum"])
+
+
+@pytest.mark.parametrize("name", names.ARCHITECTURES)
+def test_architectures_are_those_that_a_profile_may_have(document, name):
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": [name]}
+    try:
+        compile_filter(profile)
+        known = True
+    except SeccompError as problem:
+        known = "doesn't know it" not in str(problem)
+    assert (name in document["linux"]["seccomp"]["archs"]) == known
 
 
 def test_mount_options_are_recognized(document):
