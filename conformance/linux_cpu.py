@@ -172,7 +172,14 @@ def pids_unlimited(runtime: Runtime) -> None:
     check_setting(runtime, "pids", v1=("pids.max", "max"), v2=("pids.max", "max"))
 
 
-@case(PIDS, "SHOULD", "0 is a limit like others", "linux.resources.pids.limit", since="1.3.0")
+@case(
+    PIDS,
+    "SHOULD",
+    "0 is a limit like others",
+    "linux.resources.pids.limit",
+    since="1.3.0",
+    note="Before 1.3 a limit of 0 was no limit: what Go's structures have for an absent one.",
+)
 def pids_limit_of_none(runtime: Runtime) -> None:
     resources(runtime, pids={"limit": 0})
     need_controller("pids")

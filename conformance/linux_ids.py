@@ -51,7 +51,13 @@ def mapped_user(runtime: Runtime) -> None:
     check(status["Groups"].split() == [str(base + 9)], f"on the host its groups are {status['Groups']}")
 
 
-@case(MAPPINGS, "MUST", "a mapping without one of its members is an error", *(f"linux.uidMappings[].{k}" for k in KEYS))
+@case(
+    MAPPINGS,
+    "MUST",
+    "a mapping without one of its members is an error",
+    *(f"linux.uidMappings[].{k}" for k in KEYS),
+    note="Read into Go's or C's structures, a number that is absent is 0.",
+)
 def mapping_incomplete(runtime: Runtime) -> None:
     map_ids(runtime)
     for key in KEYS:

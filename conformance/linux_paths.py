@@ -57,7 +57,13 @@ def masked_absent(runtime: Runtime) -> None:
     check(runtime.prints("test -e /absent || echo absent") == "absent\n", "it is there now")
 
 
-@case(MASKED, "MUST", "a relative path is an error", "linux.maskedPaths")
+@case(
+    MASKED,
+    "MUST",
+    "a relative path is an error",
+    "linux.maskedPaths",
+    note="Values that are no absolute paths are invalid, for which config.md, Valid values, asks for an error.",
+)
 def masked_relative(runtime: Runtime) -> None:
     secrets(runtime)
     runtime.config["linux"]["maskedPaths"] = ["secret"]
@@ -109,7 +115,13 @@ def readonly_absent(runtime: Runtime) -> None:
     check(runtime.prints("test -e /absent || echo absent") == "absent\n", "it is there now")
 
 
-@case(READONLY, "MUST", "a relative path is an error", "linux.readonlyPaths")
+@case(
+    READONLY,
+    "MUST",
+    "a relative path is an error",
+    "linux.readonlyPaths",
+    note="Values that are no absolute paths are invalid, for which config.md, Valid values, asks for an error.",
+)
 def readonly_relative(runtime: Runtime) -> None:
     secrets(runtime)
     runtime.config["linux"]["readonlyPaths"] = ["hidden"]
@@ -172,7 +184,7 @@ def root_shared_further(runtime: Runtime) -> None:
     "MUST",
     "with slave, what the host mounts shows in the container",
     PROPERTY,
-    note="runc and crun make the mount that the root lies on private, by which it isn't a slave of any",
+    note="runc and crun make the mount that the root lies on private, by which the root is no slave of any.",
 )
 def root_slave(runtime: Runtime) -> None:
     with own_mounts(runtime) as pid:
