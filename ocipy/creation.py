@@ -21,15 +21,19 @@ if TYPE_CHECKING:
     from ocipy.plan.ops import Plan
 
 
-def prepare(options: CreateOptions, root: str = "") -> "tuple[dict[str, Any], HostInfo, Plan]":
+def prepare(options: CreateOptions, root: str = "", for_show: bool = False) -> "tuple[dict[str, Any], HostInfo, Plan]":
     """Read, check and compile: all that can be refused without having changed anything.
 
-    ``root`` is the runtime's root directory, whose cache may hold the compiled seccomp filter ("": no cache).
+    ``root`` is the runtime's root directory, whose cache may hold the compiled seccomp filter ("": no cache).  With
+    ``for_show`` nobody means to run the plan: for a container that only root can make, it is root's.
     """
     config, warnings = read_checked(options.bundle)
     for warning in warnings:
         log.warning(str(warning))
     host = host_info.probe(options.rootless)
+    if for_show and host.uid and all(each["type"] != "user" for each in config["linux"]["namespaces"]):
+        log.warning("without a user namespace only root can make this container: the plan is root's")
+        host = host.as_root()
     if _asks_for_facts(config):
         from ocipy import host_facts
 

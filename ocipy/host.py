@@ -97,6 +97,10 @@ class HostInfo:
         """The v1 hierarchy that has the controller."""
         return next((each for each in self.hierarchies if controller in each.controllers), None)
 
+    def as_root(self) -> "HostInfo":
+        """The same host, as its root sees it."""
+        return HostInfo(0, 0, False, self.hierarchies, self.unified, False)
+
     def only(self, names: "Collection[str]") -> "HostInfo":
         """The same host, as if it had only the hierarchies of these names."""
         hierarchies = tuple(each for each in self.hierarchies if each.name in names)

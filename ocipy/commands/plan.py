@@ -41,6 +41,6 @@ def run(parsed: Parsed, settings: "Settings") -> int:
         systemd_cgroup=settings.systemd_cgroup,
         rootless=settings.rootless,
     )
-    _, _, plan = prepare(options)
+    _, _, plan = prepare(options, for_show=True)
     print("\n".join(describe.lines(plan)) if form == "text" else dumps_pretty(describe.documents(plan)))
     return 0
