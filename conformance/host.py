@@ -1,5 +1,6 @@
 """Facts of the host that decide what a case can show; none of them asks the runtime."""
 
+import contextlib
 import functools
 import os
 import platform
@@ -90,6 +91,15 @@ def lsm(name: str) -> bool:
     return {"apparmor": Path("/sys/module/apparmor").exists(), "selinux": Path("/sys/fs/selinux/enforce").exists()}.get(
         name, False
     )
+
+
+def selinux_label(*labels: str) -> str:
+    """The first of the labels that the policy in force knows; "" if none."""
+    for label in labels:
+        with contextlib.suppress(OSError):
+            Path("/sys/fs/selinux/context").write_bytes(label.encode() + b"\0")
+            return label
+    return ""
 
 
 def filesystem(name: str) -> bool:

@@ -136,7 +136,9 @@ sentence(READONLY, "MUST", "they are absolute", "readonly_relative")
 @case(LABEL, "MUST", "the label is the SELinux context of mounts", "linux.mountLabel")
 def mount_label(runtime: Runtime) -> None:
     need(host.lsm("selinux"), "this kernel doesn't run SELinux")
-    label = "system_u:object_r:container_file_t:s0:c715,c811"
+    types = ("container_file_t", "svirt_image_t")  # of the two usual policies
+    label = host.selinux_label(*(f"system_u:object_r:{type_}:s0:c715,c811" for type_ in types))
+    need(label, "the SELinux policy has no label for files of containers")
     runtime.config["linux"]["mountLabel"] = label
     entry = {"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid"]}
     runtime.config["mounts"].append(entry)

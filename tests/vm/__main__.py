@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.vm import image, machine, results
-from tests.vm.variants import RUNTIMES, VARIANTS, Variant, steps
+from tests.vm.variants import NEEDS, RUNTIMES, VARIANTS, Variant, steps
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLACE = CHECKOUT / "build/vm"
@@ -36,7 +36,7 @@ def main(words: list[str]) -> int:
     print(results.summary(outcomes))
     bad = any(outcome.problems for outcome in outcomes)
     if len(chosen) == len(VARIANTS):
-        for name, reason in results.ran_nowhere(outcomes).items():
+        for name, reason in results.ran_nowhere(outcomes, NEEDS).items():
             print(f"{name}: ran on no machine: {reason}")
             bad = True
     return 1 if bad else 0

@@ -36,6 +36,8 @@ MASKED_UNITS = (
     "systemd-pstore.service",
     "systemd-tmpfiles-clean.timer",
     "systemd-udev-trigger.service",
+    "systemd-udevd-control.socket",
+    "systemd-udevd-kernel.socket",
     "systemd-udevd.service",
     "systemd-update-utmp-runlevel.service",
     "systemd-update-utmp.service",

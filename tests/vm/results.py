@@ -1,7 +1,7 @@
 """What came out of the machines, read and judged."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -53,14 +53,16 @@ def count(document: str) -> dict[str, int]:
     return counts
 
 
-def ran_nowhere(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """Tests that every machine which chose them skipped, and the last reason: they prove nothing."""
+def ran_nowhere(outcomes: Iterable[Outcome], needs: Collection[str]) -> dict[str, str]:
+    """Tests that prove nothing, and why: every machine that chose them skipped them, for lack of nothing but ``needs``,
+    the markers that the machines are there for."""
     ran: set[str] = set()
     skipped: dict[str, str] = {}
     for outcome in outcomes:
         for name, (verdict, reason) in outcome.verdicts.items():
             if verdict == "skipped":
-                skipped[name] = reason
+                lacking = {need.split()[0] for need in reason.removeprefix("needs ").split(", ")}
+                skipped |= {name: reason} if lacking <= set(needs) else {}
             else:
                 ran.add(name)
     return {name: reason for name, reason in skipped.items() if name not in ran}
