@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from conformance import report
+from conformance.bundle import BUSYBOX
 from conformance.cases import CASES, collect
-from conformance.harness import BUSYBOX
+from conformance.publish import publish
 from conformance.running import DEFAULT, environment, run_cases
 
 UNSHARE = "/usr/bin/unshare"
@@ -30,6 +31,8 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(words: list[str]) -> int:
+    if words[:1] == ["publish"]:
+        return publish(words[1:])
     options = arguments().parse_args(words)
     given = os.environ.get("RUNTIME") or str(DEFAULT)
     command = os.path.abspath(shutil.which(given) or given)
@@ -39,6 +42,9 @@ def main(words: list[str]) -> int:
         os.execv(UNSHARE, [*script, *again])  # noqa: S606  # a shell follows
     collect()
     cases = [each for each in CASES if options.pattern in f"{each.section} {each.name} {each.says}"]
+    if not cases:
+        print(f"Bail out! no case holds {options.pattern!r}")
+        return 2
     if options.list:
         print("\n".join(f"{each.name}: {each.section} {each.level}: {each.says}" for each in cases))
         return 0

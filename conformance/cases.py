@@ -7,6 +7,8 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
+from conformance.judgements import JUDGEMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -76,6 +78,8 @@ def collect() -> None:
     for module in pkgutil.iter_modules(conformance.__path__):
         if module.name != "__main__":
             importlib.import_module(f"conformance.{module.name}")
+    for each in CASES:
+        each.note = each.note or JUDGEMENTS.get(each.name, "")
 
 
 def check_tables() -> list[str]:
@@ -85,7 +89,7 @@ def check_tables() -> list[str]:
     wrong = [f"two cases are named {name}" for name in sorted(set(names)) if names.count(name) > 1]
     wrong += [f"{each.name}: level {each.level}" for each in CASES if each.level not in LEVELS]
     wrong += [f"{each.section}: level {each.level}" for each in SENTENCES if each.level not in LEVELS]
-    wrong += [f"no case is named {name}" for name in sorted(tried - set(names))]
+    wrong += [f"no case is named {name}" for name in sorted((tried | set(JUDGEMENTS)) - set(names))]
     wrong += [f"no sentence names {name}" for name in names if name not in tried]
     for each in SENTENCES:
         if bool(each.cases) == bool(each.untested):

@@ -1,12 +1,13 @@
-"""What the cases share: a runtime's command line, bundles, and ways to fail and to skip.
+"""What the cases share: a runtime's command line, and ways to fail and to skip.
 
 ``from conformance.harness import Runtime, case, check, need``
 """
 
 import contextlib
+import errno
 import json
 import os
-import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import host
+from conformance.bundle import Bundle, Config, hook
 from conformance.cases import case
 
 __all__ = [
@@ -22,11 +24,8 @@ __all__ = [
 ]  # fmt: skip
 
 DEADLINE = 10.0  # seconds for a state to be reached
-BUSYBOX = "/bin/busybox"
 SLEEP = ["sleep", "1000"]
 HUNG = 60.0  # seconds that no command takes
-
-Config = dict[str, Any]
 
 
 class Failed(Exception):
@@ -51,59 +50,6 @@ def check(condition: object, message: str) -> None:
     """Fail the case unless the condition holds."""
     if not condition:
         raise Failed(message)
-
-
-def hook(script: str, **properties: Any) -> Config:
-    """A hook that runs a shell script; ``properties`` are further ones, e.g. ``timeout``."""
-    return {"path": "/bin/sh", "args": ["sh", "-c", script], **properties}
-
-
-def minimal_config() -> Config:
-    """A config with the least that a container with busybox needs."""
-    capabilities = ["CAP_KILL"]
-    return {
-        "ociVersion": "1.0.2",
-        "process": {
-            "user": {"uid": 0, "gid": 0},
-            "args": ["true"],
-            "env": ["PATH=/bin"],
-            "cwd": "/",
-            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
-        },
-        "root": {"path": "rootfs", "readonly": False},
-        "hostname": "conformance",
-        "mounts": [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
-            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
-        ],
-        "linux": {"namespaces": [{"type": type_} for type_ in ("pid", "ipc", "uts", "mount", "network")]},
-    }
-
-
-class Bundle:
-    """A bundle of its own for a case: a directory with a busybox root filesystem and ``config``, written by create."""
-
-    def __init__(self, path: Path, cgroup: str) -> None:
-        self.path = path
-        self.config = minimal_config()
-        self.config["linux"]["cgroupsPath"] = cgroup
-        self.rootfs = path / "rootfs"
-        binaries = self.rootfs / "bin"
-        binaries.mkdir(parents=True)
-        for name in ("proc", "dev", "tmp", "sys"):
-            (self.rootfs / name).mkdir()
-        shutil.copy(BUSYBOX, binaries / "busybox")
-        for applet in subprocess.check_output([BUSYBOX, "--list"], text=True).split():
-            if not (binaries / applet).exists():
-                (binaries / applet).symlink_to("busybox")
-
-    def shell(self, script: str) -> None:
-        """Let the container run a script; what it prints is the command's output."""
-        self.config["process"]["args"] = ["sh", "-c", script]
-
-    def write(self) -> None:
-        """Write config.json as it is now."""
-        (self.path / "config.json").write_text(json.dumps(self.config, indent=1))
 
 
 class Runtime:
@@ -242,9 +188,25 @@ class Runtime:
         for line in reversed([line for line in _mounts() if f" {self.directory}/" in line]):
             subprocess.run(["/bin/umount", "--lazy", line.split()[4]], check=True)
         for mount in set(host.hierarchies().values()):
-            for directory in (*(mount / self.cgroup.lstrip("/")).glob("*"), mount / self.cgroup.lstrip("/")):
-                with contextlib.suppress(OSError):
-                    directory.rmdir()
+            place = mount / self.cgroup.lstrip("/")
+            for listing in place.glob(f"{self.container_id}/**/cgroup.procs"):
+                for pid in listing.read_text().split():  # what a runtime left running
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+            for directory in (*place.glob("*"), place):
+                _remove_cgroup(directory)
+
+
+def _remove_cgroup(directory: Path) -> None:
+    """Remove it once its processes are gone; those of others' containers are left."""
+    end = time.monotonic() + 1
+    while directory.is_dir():
+        try:
+            directory.rmdir()
+        except OSError as problem:
+            if problem.errno != errno.EBUSY or time.monotonic() > end or any(directory.glob("*/")):
+                return
+            time.sleep(0.01)
 
 
 def _listing(directory: Path) -> Iterator[str]:

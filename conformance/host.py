@@ -119,7 +119,7 @@ def cpus() -> int:
 def facts() -> dict[str, object]:
     """What a table of results says of the host."""
     return {
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "machine": platform.machine(),
         "cgroups": cgroup_mode(),
         "controllers": sorted(controllers()),

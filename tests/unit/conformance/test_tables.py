@@ -50,4 +50,5 @@ def nothing(runtime):
 def test_what_is_wrong_with_a_table_is_said(monkeypatch, sentences, cases, problem):
     monkeypatch.setattr("conformance.cases.SENTENCES", sentences)
     monkeypatch.setattr("conformance.cases.CASES", cases)
+    monkeypatch.setattr("conformance.cases.JUDGEMENTS", {})
     assert check_tables()[0].startswith(problem)
