@@ -4,7 +4,7 @@ import posix
 
 from ocipy import init_process, state
 from ocipy.errors import NotFoundError, OcipyError, StateError, StepError
-from ocipy.state import SOCKET, StateDir
+from ocipy.state import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,20 +99,23 @@ class Container:
     @property
     def pid(self) -> int:
         """The pid of init as the runtime sees it; 0 when it doesn't run."""
-        found = self._dir().read()
-        return int(found["init_process_pid"]) if self._status(found) not in ("stopped", "creating") else 0
+        directory = self._dir()
+        found = directory.read()
+        return int(found["init_process_pid"]) if directory.status(found) not in ("stopped", "creating") else 0
 
     @property
     def status(self) -> str:
         """``creating``, ``created``, ``running``, ``paused`` or ``stopped`` (runtime.md, State)."""
-        return self._status(self._dir().read())
+        directory = self._dir()
+        return directory.status(directory.read())
 
     def state(self) -> "dict[str, Any]":
         """The state document, as ``ocipy state`` prints it: runc's members in runc's order.  Raises NotFoundError."""
         from ocipy import owner
 
-        found = self._dir().read()
-        status = self._status(found)
+        directory = self._dir()
+        found = directory.read()
+        status = directory.status(found)
         if not found:
             raise StateError(f"container {self.id!r} was never created whole: ocipy delete --force removes it")
         document = {
@@ -136,8 +139,10 @@ class Container:
         when a step between start and execve fails (the container is stopped then), or a hook (the container is gone
         then: Lifecycle, 7 and 9).
         """
+        from ocipy.release import start
+
         try:
-            self._run_poststart(self._release())
+            self._run_poststart(start(self._dir()))
         except StepError as problem:
             if problem.pointer.startswith("/hooks/"):
                 self._destroy_after_failure()
@@ -146,6 +151,7 @@ class Container:
     def kill(self, signal: "int | str" = "TERM", *, all: bool = False) -> None:
         """Send a signal (number or name) to init, or with ``all`` to every process in the container's cgroup.
 
+        SIGKILL ends a paused container, and thaws it; of other signals it hears when it is resumed.
         Without a cgroup (a rootless container may have none) ``all`` takes SIGKILL alone, and a PID namespace, whose
         processes end with init.  Raises UsageError for an unknown signal, StateError ("container not running") when
         init has ended.
@@ -155,15 +161,35 @@ class Container:
         number = parse_signal(str(signal))
         found = self._dir().read()
         pid, start_time = found.get("init_process_pid", 0), found.get("init_process_start", 0)
-        if all and found.get("cgroup_paths"):
-            from ocipy.cgroups import manager
+        paths = found.get("cgroup_paths", {})
+        if all and paths:
+            from ocipy.cgroups.signalling import signal_all
 
-            manager.signal_all(found["cgroup_paths"], number)
-            return
-        if all and not (number == init_process.SIGKILL and init_process.is_namespace_init(pid)):
+            signal_all(paths, number)
+        elif all and not (number == init_process.SIGKILL and init_process.is_namespace_init(pid)):
             raise StateError(f"container {self.id!r} has no cgroup to know its processes by: leave --all out")
-        if not pid or not init_process.send_signal(pid, start_time, number):
+        elif not pid or not init_process.send_signal(pid, start_time, number):
             raise StateError("container not running")
+        if number == init_process.SIGKILL and state.is_frozen(paths):
+            from ocipy.cgroups import freezer
+
+            freezer.thaw(paths)
+
+    def pause(self) -> None:
+        """Freeze all processes (runc's ``pause``); the status is ``paused`` then.
+
+        It can be killed and deleted by force as it is.  Raises StateError unless it is created or running, and where it
+        has no cgroup of its own.
+        """
+        from ocipy import control
+
+        control.pause(self._dir())
+
+    def resume(self) -> None:
+        """Let a paused container's processes go on.  Raises StateError."""
+        from ocipy import control
+
+        control.resume(self._dir())
 
     def wait(self) -> "int | None":
         """Wait until init has ended.
@@ -195,7 +221,7 @@ class Container:
             raise
         try:
             found = directory.read()
-            status = self._status(found, locked=True)
+            status = directory.status(found, locked=True)
             if status in ("running", "paused") and not force and not init_process.is_dying(found):
                 raise StateError(f"cannot delete container {self.id} that is not stopped: {status}")
             destroy(directory, found, run_hooks=True)
@@ -204,35 +230,6 @@ class Container:
 
     def _dir(self) -> StateDir:
         return StateDir(self.root, self.id)
-
-    def _status(self, found: "dict[str, Any]", locked: bool = False) -> str:
-        if found.get("status", "creating") == "creating":
-            # Without the lock held by somebody, the create that wrote this has died.
-            return "creating" if not locked and self._dir().is_locked() else "stopped"
-        if not state.is_alive(found["init_process_pid"], found["init_process_start"]):
-            return "stopped"
-        try:
-            posix.stat(f"{self.root}/{self.id}/{SOCKET}")
-        except FileNotFoundError:
-            return "running"
-        return "created"
-
-    def _release(self) -> "dict[str, Any]":
-        from ocipy.release import release
-
-        directory = self._dir()
-        directory.lock()
-        try:
-            found = directory.read()
-            status = self._status(found, locked=True)
-            if status != "created":
-                raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
-            if not any(name == "exec" for _, name, _, _ in found["steps_of_start"]):
-                raise StateError("cannot start a container without a process: config.json has none")
-            release(directory, found)
-        finally:
-            directory.close()
-        return found
 
     @staticmethod
     def _run_poststart(found: "dict[str, Any]") -> None:
@@ -249,12 +246,6 @@ class Container:
         except OcipyError as problem:
             # The first error is the one to report; what couldn't be undone is said in the log.
             log.warning(f"while undoing the failed start: {problem}")
-
-
-_CANNOT_START = {
-    "running": "cannot start an already running container",
-    "stopped": "cannot start a container that has stopped",
-}
 
 
 def exit_status(wait_status: int) -> int:

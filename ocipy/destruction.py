@@ -3,7 +3,7 @@
 from ocipy.cgroups import manager
 from ocipy.errors import OcipyError, SyscallError
 from ocipy.init_process import kill
-from ocipy.state import StateDir, hook_document
+from ocipy.state import StateDir, hook_document, is_frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,13 @@ def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) ->
     (SyscallError, or StepError of a scope).
     """
     pid = state.get("init_process_pid", 0)
+    paths: dict[str, str] = state.get("cgroup_paths", {})
+    if is_frozen(paths):
+        from ocipy.cgroups import freezer
+
+        freezer.end(paths)
     if pid:
         kill(pid, state["init_process_start"])
-    paths: dict[str, str] = state.get("cgroup_paths", {})
     failure: OcipyError | None = None
     try:
         # Processes of a container that shares its PID namespace survive its init.

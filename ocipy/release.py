@@ -13,6 +13,31 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def start(directory: StateDir) -> "dict[str, Any]":
+    """Let a created container's init run the program; the value is the state.
+
+    Raises StateError unless the status is ``created``, NotFoundError, and what ``release`` raises.
+    """
+    directory.lock()
+    try:
+        found = directory.read()
+        status = directory.status(found, locked=True)
+        if status != "created":
+            raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
+        if not any(name == "exec" for _, name, _, _ in found["steps_of_start"]):
+            raise StateError("cannot start a container without a process: config.json has none")
+        release(directory, found)
+    finally:
+        directory.close()
+    return found
+
+
+_CANNOT_START = {
+    "running": "cannot start an already running container",
+    "stopped": "cannot start a container that has stopped",
+}
+
+
 def release(directory: StateDir, found: "dict[str, Any]") -> None:
     """Connect to init's socket, say go, and take what it reports until execve closes the connection.
 

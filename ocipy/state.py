@@ -166,6 +166,20 @@ class StateDir:
         found: dict[str, Any] = state
         return found
 
+    def status(self, found: "dict[str, Any]", locked: bool = False) -> str:
+        """``creating``, ``created``, ``running``, ``paused`` or ``stopped`` (runtime.md, State).
+
+        ``found`` is what ``read`` gave; ``locked``: the lock is the caller's.
+        """
+        if found.get("status", "creating") == "creating":
+            # Without the lock held by somebody, the create that wrote this has died.
+            return "creating" if not locked and self.is_locked() else "stopped"
+        if not is_alive(found["init_process_pid"], found["init_process_start"]):
+            return "stopped"
+        if is_frozen(found["cgroup_paths"]):
+            return "paused"
+        return "created" if files.exists(f"{self.path}/{SOCKET}") else "running"
+
     def exists(self) -> bool:
         """Whether the directory is there."""
         return files.exists(self.path)
@@ -226,6 +240,25 @@ def timestamp() -> str:
     """Now, as RFC 3339 in UTC with nanoseconds, as Go writes it."""
     now = time.time_ns()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9)) + f".{now % 10**9:09}Z"
+
+
+def freezer_of(paths: "dict[str, str]") -> "tuple[str, int]":
+    """The cgroup by which a container is frozen, and of which version: v1's where there is one; ("", 0) for none."""
+    for name, path in paths.items():
+        if "freezer" in name.split(","):
+            return path, 1
+    return (paths[""], 2) if "" in paths else ("", 0)
+
+
+def is_frozen(paths: "dict[str, str]") -> bool:
+    """Whether the processes in a container's cgroups (hierarchy name → directory) are frozen, or about to be."""
+    directory, version = freezer_of(paths)
+    try:
+        if version == 1:
+            return files.read(f"{directory}/freezer.state").startswith(b"FR")  # FROZEN, FREEZING
+        return version == 2 and b"frozen 1" in files.read(f"{directory}/cgroup.events")
+    except OSError:
+        return False  # no cgroup (any more)
 
 
 class ProcessStat:

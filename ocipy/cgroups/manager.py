@@ -4,7 +4,6 @@ Directories above the container's own that had to be made are noted in a ledger 
 directory), so that whoever empties them last removes them, and those that were there before stay.
 """
 
-import _signal
 import fcntl
 import posix
 import time
@@ -141,47 +140,13 @@ def _members(directory: str) -> "list[int]":
 
 
 def kill_all(paths: "dict[str, str]") -> None:
-    """End every process in the cgroups: by ``cgroup.kill`` of the unified tree, else one by one until none is left."""
-    unified = paths.get("")
-    if unified and exists(f"{unified}/cgroup.kill"):
-        write(f"{unified}/cgroup.kill", "1")
+    """End every process in the cgroups, and wait until none is left, 10 s at most."""
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if not processes(paths.values()):
-            return
+    while processes(paths.values()) and time.monotonic() < deadline:
+        from ocipy.cgroups.signalling import signal_all
+
         signal_all(paths, 9)
         time.sleep(0.002)
-
-
-def signal_all(paths: "dict[str, str]", number: int) -> None:
-    """Signal every process in the cgroups, and none that got the pid of one since.
-
-    Each is held by a pidfd before the cgroup is asked again: a pid that is listed then either is the process held, or
-    that one has ended and takes no signal.
-    """
-    from ocipy.init_process import open_pidfd
-
-    pidfds: list[tuple[int, int]] = []
-    try:
-        for pid in processes(paths.values()):
-            try:
-                pidfds.append((pid, open_pidfd(pid)))
-            except ProcessLookupError:
-                continue
-        still = processes(paths.values())
-        for pid, pidfd in pidfds:
-            if pid in still:
-                _send(pidfd, number)
-    finally:
-        for _, pidfd in pidfds:
-            posix.close(pidfd)
-
-
-def _send(pidfd: int, number: int) -> None:
-    try:
-        _signal.pidfd_send_signal(pidfd, number)
-    except ProcessLookupError:
-        return  # it has ended meanwhile, which is as good
 
 
 def remove(paths: "Iterable[str]", root: str, kept: "Collection[str]" = ()) -> None:

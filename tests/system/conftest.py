@@ -23,6 +23,7 @@ from tests.system.runtime import (
     children,
     command_line,
     mounts_below,
+    unified,
     until,
     wait_ended,
 )
@@ -99,6 +100,26 @@ def ocipy(tmp_path, busybox_rootfs, test_name, subreaper):
     left += _end_processes(before)
     left += _remove_cgroups(test_name)
     assert not left, "left behind: " + "; ".join(left)
+
+
+UNIFIED_ALONE = (
+    'mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"'
+)
+
+
+@pytest.fixture
+def unified_alone(ocipy, tmp_path, monkeypatch):
+    """The command finds a host with cgroup v2 alone: in a mount namespace of its own, if this one is another.
+
+    Such a tree has the controllers that v1 doesn't hold, which may be none.
+    """
+    if not unified():
+        script = tmp_path / "unified-alone"
+        script.write_text(f"#!/bin/sh\nexec unshare -m sh -c '{UNIFIED_ALONE}' {RUNTIME} \"$@\"\n")
+        script.chmod(0o755)
+        monkeypatch.setattr("tests.system.runtime.RUNTIME", str(script))
+    yield
+    ocipy.delete_expected()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ DIFFERENT = tuple(
         "lifecycle",
         "mounts",
         "nested",
+        "pause",
         "plan_command",
         "process_scheduling",
         "rootless",

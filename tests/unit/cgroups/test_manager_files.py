@@ -8,6 +8,7 @@ import pytest
 
 from ocipy.cgroups import manager
 from ocipy.cgroups.fitness import unfit
+from ocipy.cgroups.signalling import signal_all
 from ocipy.errors import SyscallError
 
 
@@ -34,11 +35,27 @@ def test_processes_are_those_of_the_first_cgroup_that_exists(tree):
     assert manager.processes([]) == []
 
 
-def test_kill_all_by_the_kernel(tree):
-    for file, text in (("cgroup.kill", ""), ("cgroup.procs", "")):
-        (tree / file).write_text(text)
-    manager.kill_all({"": str(tree)})
+def test_all_are_killed_by_the_kernel(tree, monkeypatch):
+    monkeypatch.setattr(manager, "processes", None)  # nobody is asked for
+    (tree / "cgroup.kill").touch()
+    signal_all({"": str(tree)}, signal.SIGKILL)
     assert (tree / "cgroup.kill").read_text() == "1"
+
+
+@pytest.mark.parametrize(
+    ("number", "hybrid", "written"),
+    [(signal.SIGTERM, False, ""), (signal.SIGKILL, False, None), (signal.SIGKILL, True, "1")],
+)
+def test_all_are_signalled_one_by_one(tree, sleepers, monkeypatch, number, hybrid, written):
+    """Another signal; no cgroup.kill; or a hybrid host, where the unified tree needn't hold all of them."""
+    file = tree / "cgroup.kill"
+    if written is not None:
+        file.touch()
+    member = sleepers()
+    monkeypatch.setattr(manager, "processes", lambda _paths: [member.pid])
+    signal_all({"": str(tree)} | ({"pids": "/cgroup"} if hybrid else {}), number)
+    assert member.wait() == -number
+    assert (file.read_text() if file.exists() else None) == written
 
 
 @pytest.fixture
@@ -75,7 +92,7 @@ def test_a_pid_that_another_process_got_is_spared(sleepers, monkeypatch):
     member, innocent = sleepers(), sleepers()
     listings = iter([[innocent.pid, member.pid], [member.pid]])
     monkeypatch.setattr(manager, "processes", lambda _paths: next(listings))
-    manager.signal_all({"memory": "/cgroup"}, signal.SIGTERM)
+    signal_all({"memory": "/cgroup"}, signal.SIGTERM)
     assert member.wait() == -signal.SIGTERM
     assert innocent.poll() is None
 
@@ -85,7 +102,7 @@ def test_what_has_ended_takes_no_signal(sleepers, monkeypatch):
     gone.kill()
     gone.wait()
     monkeypatch.setattr(manager, "processes", lambda _paths: [gone.pid])
-    manager.signal_all({"memory": "/cgroup"}, signal.SIGTERM)
+    signal_all({"memory": "/cgroup"}, signal.SIGTERM)
 
 
 def cpuset(directory, cpus="\n", mems="\n"):
