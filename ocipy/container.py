@@ -191,6 +191,15 @@ class Container:
 
         control.resume(self._dir())
 
+    def processes(self) -> "tuple[int, ...]":
+        """The pids of all its processes, as the runtime sees them; none when it has stopped.
+
+        They are those of its cgroup, or if it has none those of its PID namespace.  Raises StateError without either.
+        """
+        from ocipy import control
+
+        return tuple(control.processes(self._dir()))
+
     def wait(self) -> "int | None":
         """Wait until init has ended.
 

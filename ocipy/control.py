@@ -1,8 +1,14 @@
-"""What is done to a container that is there: ``pause`` and ``resume``."""
+"""What is done to a container that is there: ``pause`` and ``resume``; and who is in it."""
 
-from ocipy.cgroups import freezer
+import fcntl
+import posix
+
+from ocipy.cgroups import freezer, manager
 from ocipy.errors import StateError
+from ocipy.init_process import is_namespace_init
 from ocipy.state import StateDir, is_alive
+
+_NS_GET_PARENT = 0xB702  # ioctl_ns(2)
 
 
 def pause(directory: StateDir) -> None:
@@ -36,6 +42,43 @@ def resume(directory: StateDir) -> None:
         freezer.resume(found["cgroup_paths"])
     finally:
         directory.close()
+
+
+def processes(directory: StateDir) -> "list[int]":
+    """The pids of a container's processes, as the runtime sees them: those in its cgroup and in the cgroups below.
+
+    Without a cgroup those in its PID namespace and in namespaces below.  None once it has stopped.  Raises StateError
+    where it has neither.
+    """
+    found = directory.read()
+    paths = found.get("cgroup_paths", {})
+    if paths:
+        return sorted(filter(None, manager.processes(paths.values())))  # 0: in no PID namespace of ours
+    pid = found.get("init_process_pid", 0)
+    if not is_alive(pid, found.get("init_process_start", 0)):
+        return []
+    if not is_namespace_init(pid):
+        raise StateError("the container has neither a cgroup nor a PID namespace to know its processes by")
+    wanted = posix.stat(f"/proc/{pid}/ns/pid").st_ino
+    return sorted(int(name) for name in posix.listdir("/proc") if name.isdigit() and _is_in(name, wanted))
+
+
+def _is_in(pid: str, wanted: int) -> bool:
+    """Whether its PID namespace, or one above that, is the one of that inode number."""
+    try:
+        at = posix.open(f"/proc/{pid}/ns/pid", posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return False  # gone, or another user's
+    try:
+        while posix.fstat(at).st_ino != wanted:
+            parent = fcntl.ioctl(at, _NS_GET_PARENT)
+            posix.close(at)
+            at = parent
+    except PermissionError:
+        return False  # those above our own aren't shown
+    finally:
+        posix.close(at)
+    return True
 
 
 def _need_running(status: str) -> None:

@@ -26,6 +26,7 @@ DIFFERENT = tuple(
         "pause",
         "plan_command",
         "process_scheduling",
+        "ps",
         "rootless",
         "rootless_cgroups",
         "rootless_ids",
