@@ -8,6 +8,7 @@ from ocipy.state import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
@@ -212,6 +213,32 @@ class Container:
         if status is None:
             init_process.wait_end(pid, start_time)
         return status
+
+    def stats(self) -> "dict[str, Any]":
+        """What the container uses, counted by its cgroups: the ``data`` of runc's ``stats`` event.
+
+        Raises StateError when it doesn't run or has no cgroup, SyscallError.
+        """
+        from ocipy.monitoring import read_stats
+
+        return read_stats(self._read_running())
+
+    def events(self, interval: float = 5.0, *, stop: int = -1) -> "Iterator[dict[str, Any]]":
+        """runc's events, as they happen, until the container's init ends, or ``stop``, a descriptor, can be read from.
+
+        ``{"type": "stats", "id": …, "data": …}`` every ``interval`` seconds, ``{"type": "oom", "id": …}`` when the
+        kernel killed for lack of memory.  Raises as ``stats``, at once or from the iterator.
+        """
+        from ocipy.monitoring import events
+
+        return events(self._read_running(), interval, stop)
+
+    def _read_running(self) -> "dict[str, Any]":
+        directory = self._dir()
+        found = directory.read()
+        if directory.status(found) in ("creating", "stopped"):
+            raise StateError(f"container with id {self.id} is not running")
+        return found
 
     def delete(self, *, force: bool = False) -> None:
         """Remove the container and all that was made for it; a created one is killed first (as runc does).

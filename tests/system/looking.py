@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 NAMESPACES = {
     "cgroup": "cgroup",
     "ipc": "ipc",
@@ -48,6 +50,16 @@ def set_user(**values):
 
 def add_mounts(*mounts):
     return lambda config: config["mounts"].extend(mounts)
+
+
+def resources(**limits):
+    return lambda config: config["linux"]["resources"].update(limits)
+
+
+def either_version(*controllers):
+    """Marks a test that runs on both versions of cgroups, with these controllers; its ``version`` is v1 or v2."""
+    v1, v2 = pytest.mark.cgroup_v1(*controllers), pytest.mark.cgroup_v2(*controllers)
+    return pytest.mark.parametrize("version", [pytest.param("v1", marks=v1), pytest.param("v2", marks=v2)])
 
 
 def bind(source, destination, *options):

@@ -13,19 +13,21 @@ C_SOURCES = PACKAGE.parent / "cffi_build"
 FLOORS = (
     ("ocipy.errors", "ocipy.files", "ocipy.pointers", "ocipy", "ocipy.cgroups", "ocipy._build", "ocipy._shim"),
     ("ocipy.options", "ocipy.log", "ocipy.signals", "ocipy.capabilities", "ocipy.hints", "ocipy.sites", "ocipy.pack",
-     "ocipy.owner"),
+     "ocipy.owner", "ocipy.durations", "ocipy.interruption"),
     ("ocipy.spec.", "ocipy.host", "ocipy.host_facts"),
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
      "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.systemd_annotations",
-     "ocipy.cgroups.systemd_devices", "ocipy.cgroups.systemd_unified"),
+     "ocipy.cgroups.systemd_devices", "ocipy.cgroups.systemd_unified", "ocipy.cgroups.stats_text",
+     "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2"),
     ("ocipy.plan.",),
     ("ocipy.cgroups.delegation", "ocipy.cgroups.dbus", "ocipy.cgroups.fitness", "ocipy.cgroups.units",
      "ocipy.resctrl",
      "ocipy.cgroups.freezer", "ocipy.cgroups.signalling",
      "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
      "ocipy.init_process", "ocipy.mapped_trees", "ocipy.netlink", "ocipy.net_devices",
-     "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn"),
-    ("ocipy.creation", "ocipy.destruction", "ocipy.release", "ocipy.control"),
+     "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn", "ocipy.cgroups.stats",
+     "ocipy.cgroups.stats_rdt", "ocipy.cgroups.oom"),
+    ("ocipy.creation", "ocipy.destruction", "ocipy.release", "ocipy.control", "ocipy.monitoring"),
     ("ocipy.container",),
     ("ocipy.foreground", "ocipy.bundle.", "ocipy.features_document"),
     ("ocipy.commands.",),
@@ -33,7 +35,8 @@ FLOORS = (
 )  # fmt: skip
 
 PURE = ("ocipy.plan.", "ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1",
-        "ocipy.cgroups.v2", "ocipy.cgroups.blockio", "ocipy.cgroups.systemd")  # fmt: skip
+        "ocipy.cgroups.v2", "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.stats_text",
+        "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2")  # fmt: skip
 # What pure modules may import beside each other: no operating system, no file, no clock.
 PURE_IMPORTS = ("_struct", "math", "typing", "collections.abc", "ocipy.")
 OS_CALLS = {"open", "exec", "eval", "input", "print", "__import__"}
