@@ -40,10 +40,15 @@ def listen(ocipy):
         process.communicate()
 
 
+def complaints(text):
+    """What stderr says, but for the warning that a host without the memory controller is due."""
+    return [line for line in text.splitlines() if "no memory controller" not in line]
+
+
 def events_of(process):
     """All that it still prints, to its end."""
     out, err = process.communicate(timeout=DEADLINE)
-    assert not err
+    assert complaints(err) == []
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -186,7 +191,7 @@ def test_who_reads_goes_away(ocipy, bundle, listen):
     listener = listen(ocipy.start(bundle(*FOREVER)))
     listener.stdout.close()
     assert listener.wait(DEADLINE) == 141
-    assert listener.stderr.read() == ""
+    assert complaints(listener.stderr.read()) == []
 
 
 def test_what_is_refused(ocipy, bundle):
