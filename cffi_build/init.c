@@ -45,15 +45,18 @@ struct op_header {
   uint32_t index, fault, length;
 };
 
-static int wait_go(int fd) {
+/* The type of the next message, or -1. */
+static int next_message(int fd, int flags) {
   char message;
   ssize_t got;
-  while ((got = recv(fd, &message, 1, 0)) < 0 && errno == EINTR) continue;
-  return got == 1 && message == OCIPY_MSG_GO ? 0 : -1;
+  while ((got = recv(fd, &message, 1, flags)) < 0 && errno == EINTR) continue;
+  return got == 1 ? message : -1;
 }
 
-/* The runtime's GO, with the mounts that it has made meanwhile. */
-static int wait_go_and_trees(struct init *init) {
+static int wait_go(int fd) { return next_message(fd, 0) == OCIPY_MSG_GO ? 0 : -1; }
+
+/* The mounts that the runtime has made meanwhile. */
+static int receive_trees(struct init *init) {
   union {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof init->trees)];
@@ -64,7 +67,7 @@ static int wait_go_and_trees(struct init *init) {
       .msg_iov = &payload, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   ssize_t got;
   while ((got = recvmsg(init->sync_fd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) continue;
-  if (got != 1 || byte != OCIPY_MSG_GO) return -1;
+  if (got != 1 || byte != OCIPY_MSG_TREE) return -1;
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
     size_t size = header->cmsg_len - CMSG_LEN(0);
@@ -80,7 +83,7 @@ int ask_for_tree(struct init *init) {
   int before = init->tree_count;
   init->detail[0] = 0;
   report(init, OCIPY_MSG_TREE, 0);
-  if (wait_go_and_trees(init) < 0 || init->tree_count != before + 1) _exit(SETUP_FAILED); /* it gave up */
+  if (receive_trees(init) < 0 || init->tree_count != before + 1) _exit(SETUP_FAILED); /* it gave up */
   return init->trees[--init->tree_count];
 }
 
@@ -88,7 +91,9 @@ int op_barrier(struct init *init, struct reader *in) {
   (void)in;
   init->detail[0] = 0;
   report(init, OCIPY_MSG_BARRIER, 0);
-  if (wait_go_and_trees(init) < 0) _exit(SETUP_FAILED);
+  /* A look first: recvmsg(2), which brings the mounts, is one more that a filter in force by then might deny. */
+  int trees = next_message(init->sync_fd, MSG_PEEK) == OCIPY_MSG_TREE;
+  if ((trees ? receive_trees(init) : wait_go(init->sync_fd)) < 0) _exit(SETUP_FAILED);
   return 0;
 }
 

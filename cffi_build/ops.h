@@ -72,8 +72,8 @@ enum ocipy_op_code {
 #define OCIPY_MSG_LOG 'L'     /* u32 index, u32 0, text: what a hook printed */
 #define OCIPY_MSG_PID 'P'     /* u32 pid: of the process that a first child left behind (joined PID namespace) */
 #define OCIPY_MSG_AGENT 'A'   /* u32 index: the op wants the seccomp agent: GO, with a connection to it and its state */
-#define OCIPY_MSG_TREE 'T'    /* u32 index: the op may not open its source: GO, with a copy of the mount */
-#define OCIPY_MSG_GO 'G'      /* to init: go on; SCM_RIGHTS: mounts to attach */
+#define OCIPY_MSG_TREE 'T'    /* u32 index: the op may not open its source: TREE to init, with a copy of the mount */
+#define OCIPY_MSG_GO 'G'      /* to init: go on; it may be TREE in place of it: with mounts to attach, by SCM_RIGHTS */
 #define OCIPY_PACKET 4096     /* bytes of the longest */
 
 /* File descriptors init starts with, counted from its first argument, the base: 3 + preserved ones. */

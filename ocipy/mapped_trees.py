@@ -7,6 +7,8 @@ from _struct import pack
 
 from ocipy.failures import step_error
 
+_TREE = b"T"  # cffi_build/ops.h
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -52,7 +54,7 @@ def answer(sync: int, op: "SetupOp", index: int, pid: int) -> None:
         number = problem.errno if "open_tree" in str(problem.strerror) else errno.EACCES
         detail = f"open {root}" if root else f"open the source {source}"
         raise step_error(op, index, OSError(number, detail)) from None
-    send(sync, b"G", [tree])
+    send(sync, [tree])
 
 
 def _tree(source: str, recursive: int, map_all: bool, users: int, pid: int) -> int:
@@ -69,13 +71,13 @@ def _tree(source: str, recursive: int, map_all: bool, users: int, pid: int) -> i
     return int(tree)
 
 
-def send(sync: int, message: bytes, trees: "list[int]") -> None:
-    """The message to init, with the descriptors, which are closed."""
+def send(sync: int, trees: "list[int]") -> None:
+    """Give init the descriptors, which are closed, and let it go on."""
     try:
         connection = _socket.socket(fileno=sync)
         try:
             rights = pack(f"{len(trees)}i", *trees)
-            connection.sendmsg([message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+            connection.sendmsg([_TREE], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
         finally:
             connection.detach()
     finally:

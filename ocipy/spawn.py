@@ -228,7 +228,7 @@ class Spawn:
             if self.trees:
                 from ocipy import mapped_trees
 
-                mapped_trees.send(self._sync, GO, self.trees)
+                mapped_trees.send(self._sync, self.trees)
             else:
                 posix.write(self._sync, GO)
         except BrokenPipeError:

@@ -86,7 +86,7 @@ def test_unknown_version(ocipy, bundle, version):
     assert "/ociVersion" in message
 
 
-@pytest.mark.parametrize("missing", ["root", "process", "ociVersion"])
+@pytest.mark.parametrize("missing", ["root", "ociVersion"])
 def test_what_must_be_there(ocipy, bundle, missing):
     assert missing in ocipy.refused(bundle(change=lambda config: config.pop(missing)))
 

@@ -61,7 +61,12 @@ def plan(ocipy, bundle, tmp_path):
 def world(directory):
     """What a step might have changed."""
     files = sorted((str(path), path.lstat().st_mtime_ns) for path in directory.rglob("*") if "std" not in path.name)
-    cgroups = sorted(str(below) for mount in cgroup_mounts() for below in mount.iterdir() if "ocipy-test" in below.name)
+    cgroups = sorted(
+        str(below)
+        for mount in cgroup_mounts()
+        for below in mount.iterdir()
+        if f"ocipy-test-{os.getpid()}" in below.name
+    )
     return files, cgroups, Path("/proc/self/mountinfo").read_text(), sorted(os.listdir("/run"))
 
 
