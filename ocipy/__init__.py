@@ -21,6 +21,7 @@ _HOME = {
     "StateError": "ocipy.errors",
     "StepError": "ocipy.errors",
     "SyscallError": "ocipy.errors",
+    "Usage": "ocipy.usage",
     "UsageError": "ocipy.errors",
     "features": "ocipy.features_document",
     "make_bundle": "ocipy.bundle",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ocipy.errors import SyscallError as SyscallError
     from ocipy.errors import UsageError as UsageError
     from ocipy.features_document import features as features
+    from ocipy.usage import Usage as Usage
 
 
 def __getattr__(name: str) -> object:

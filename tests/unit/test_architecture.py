@@ -18,7 +18,7 @@ FLOORS = (
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
      "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.systemd_annotations",
      "ocipy.cgroups.systemd_devices", "ocipy.cgroups.systemd_unified", "ocipy.cgroups.stats_text",
-     "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2"),
+     "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2", "ocipy.cgroups.stats_limits", "ocipy.usage_table"),
     ("ocipy.plan.",),
     ("ocipy.cgroups.delegation", "ocipy.cgroups.dbus", "ocipy.cgroups.fitness", "ocipy.cgroups.units",
      "ocipy.resctrl",
@@ -29,14 +29,15 @@ FLOORS = (
      "ocipy.cgroups.stats_rdt", "ocipy.cgroups.oom"),
     ("ocipy.creation", "ocipy.destruction", "ocipy.release", "ocipy.control", "ocipy.monitoring"),
     ("ocipy.container",),
-    ("ocipy.foreground", "ocipy.bundle.", "ocipy.features_document"),
+    ("ocipy.foreground", "ocipy.bundle.", "ocipy.features_document", "ocipy.usage", "ocipy.screen"),
     ("ocipy.commands.",),
     ("ocipy.cli", "ocipy.__main__"),
 )  # fmt: skip
 
 PURE = ("ocipy.plan.", "ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1",
         "ocipy.cgroups.v2", "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.stats_text",
-        "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2")  # fmt: skip
+        "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2", "ocipy.cgroups.stats_limits",
+        "ocipy.usage_table")  # fmt: skip
 # What pure modules may import beside each other: no operating system, no file, no clock.
 PURE_IMPORTS = ("_struct", "math", "typing", "collections.abc", "ocipy.")
 OS_CALLS = {"open", "exec", "eval", "input", "print", "__import__"}
