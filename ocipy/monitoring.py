@@ -6,7 +6,7 @@ import time
 
 from ocipy import log
 from ocipy.cgroups import oom, stats
-from ocipy.errors import StateError, SyscallError
+from ocipy.errors import StateError, SyscallError, UsageError
 from ocipy.init_process import open_pidfd
 from ocipy.state import is_alive
 
@@ -43,8 +43,15 @@ def read_stats(state: "dict[str, Any]") -> "dict[str, Any]":
 def events(state: "dict[str, Any]", interval: float, stop: int = -1) -> "Iterator[dict[str, Any]]":
     """runc's events: ``stats`` every ``interval`` seconds, ``oom`` when it happens, until the container's init ends.
 
-    Ends as well once ``stop``, a descriptor, can be read from.  Raises as ``read_stats``.
+    Ends as well once ``stop``, a descriptor, can be read from.  Raises UsageError for an interval that isn't above 0;
+    the iterator raises as ``read_stats``.
     """
+    if not interval > 0:
+        raise UsageError(f"the interval between statistics must be greater than 0, not {interval}")
+    return _events(state, interval, stop)
+
+
+def _events(state: "dict[str, Any]", interval: float, stop: int) -> "Iterator[dict[str, Any]]":
     pid, container_id = state["init_process_pid"], state["id"]
     try:
         pidfd = open_pidfd(pid)
@@ -57,7 +64,7 @@ def events(state: "dict[str, Any]", interval: float, stop: int = -1) -> "Iterato
         read_stats(state)  # what is wrong is said now, not an interval later
         watch = oom.watch(state["cgroup_paths"])
         if watch is None:
-            log.warning("no memory controller for this container: events won't tell when it runs out of memory")
+            log.warning("the kernel won't tell when this container runs out of memory: it has no memory controller")
         poller = select.poll()
         poller.register(pidfd, select.POLLIN)
         if stop >= 0:

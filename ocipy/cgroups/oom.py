@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Without the memory controller, or v1's notifications, which a real-time kernel has turned off (mm/memcontrol-v1.c).
+_NOT_TOLD = (errno.ENOENT, errno.EOPNOTSUPP)
 _REMOVAL = 100  # ms: v1's last signal, of the cgroup's end, comes out of a work queue
 
 
@@ -64,8 +66,13 @@ class EventsFile:
     mask = select.POLLPRI
 
     def __init__(self, directory: str) -> None:
+        self._killed = 0
         self.fd = posix.open(f"{directory}/memory.events", posix.O_RDONLY | posix.O_CLOEXEC)
-        self._killed = self._count()
+        try:
+            self._killed = self._count()
+        except OSError:
+            posix.close(self.fd)
+            raise
 
     def happened(self) -> bool:
         before, self._killed = self._killed, self._count()
@@ -84,15 +91,17 @@ class EventsFile:
 
 
 def watch(paths: "Mapping[str, str]") -> "EventFd | EventsFile | None":
-    """Watch the memory of a container's cgroups (hierarchy name → directory); None without the memory controller.
+    """Watch the memory of a container's cgroups (hierarchy name → directory); None where the kernel wouldn't tell.
 
     Raises SyscallError.
     """
     v1 = by_controller(paths).get("memory", "")
     directory = v1 or paths.get("", "")
+    if not directory:
+        return None
     try:
-        if v1:
-            return EventFd(v1)
-        return EventsFile(directory) if files.exists(f"{directory}/memory.events") else None
+        return EventFd(v1) if v1 else EventsFile(directory)
     except OSError as problem:
+        if problem.errno in _NOT_TOLD:
+            return None
         raise SyscallError("watch for lack of memory in", problem.errno or 0, directory) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocipy import Container, OcipyError, StateError
+from ocipy import Container, StateError, UsageError
 from ocipy.state import StateDir
 from tests.system.looking import either_version, resources
 from tests.system.runtime import DEADLINE, RUNTIME, change_at, wait_ended
@@ -42,7 +42,7 @@ def listen(ocipy):
 
 def complaints(text):
     """What stderr says, but for the warning that a host without the memory controller is due."""
-    return [line for line in text.splitlines() if "no memory controller" not in line]
+    return [line for line in text.splitlines() if "has no memory controller" not in line]
 
 
 def events_of(process):
@@ -212,6 +212,8 @@ def test_the_library(ocipy, bundle):
     assert container.stats()["pids"]["current"] == 1
     events = container.events(0.01)
     assert [next(events)["type"] for _ in range(3)] == ["stats"] * 3
+    with pytest.raises(UsageError, match="must be greater than 0, not 0"):
+        container.events(0)
     reader, writer = os.pipe()
     try:
         threading.Timer(0.05, os.close, [writer]).start()
@@ -223,7 +225,7 @@ def test_the_library(ocipy, bundle):
     assert list(events) == []
     with pytest.raises(StateError, match="is not running"):
         container.stats()
-    with pytest.raises(OcipyError):
+    with pytest.raises(StateError, match="is not running"):
         container.events()
 
 
@@ -258,7 +260,7 @@ def test_without_the_memory_controller(ocipy, bundle):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert json.loads(process.stdout.readline())["type"] == "stats"
         process.terminate()
-        assert "no memory controller" in process.stderr.read()
+        assert "has no memory controller" in process.stderr.read()
     directory.write(state)
 
 
