@@ -161,7 +161,7 @@ def mount_idmap(runtime: Runtime) -> None:
     since="1.2.0",
 )
 def mount_ridmap(runtime: Runtime) -> None:
-    need(host.kernel(5, 19), "the kernel is older than 5.19")
+    need(host.kernel(6, 3), "the kernel is older than 6.3, which brought id-mapped tmpfs")
     bind_mapped(runtime, "ridmap", uidMappings=MAPPING, gidMappings=MAPPING)
     below = runtime.directory / "data/below"
     below.mkdir()
