@@ -26,6 +26,6 @@ int ocipy_user_namespace(const char *uid_map, const char *gid_map);
 int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int map_all, int user_namespace_fd);
 int ocipy_signalfd(void);
 int ocipy_unblock_signals(void);
-int ocipy_attach_device_filter(int cgroup_fd, const char *instructions, int count);
+int ocipy_set_device_filter(int cgroup_fd, const char *instructions, int count);
 int ocipy_netlink_socket(int namespace_fd);
 int ocipy_prlimit(int pid, int resource, uint64_t soft, uint64_t hard);

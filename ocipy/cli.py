@@ -27,7 +27,7 @@ GLOBAL_OPTIONS = (
 
 # In the order of --help: what a container lives through first.
 COMMANDS = (
-    "run", "create", "start", "state", "kill", "pause", "resume", "ps", "delete", "list", "events", "top",
+    "run", "create", "start", "state", "kill", "pause", "resume", "update", "ps", "delete", "list", "events", "top",
     "spec", "bundle", "validate", "plan", "features",
 )  # fmt: skip
 

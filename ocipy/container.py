@@ -192,6 +192,18 @@ class Container:
 
         control.resume(self._dir())
 
+    def update(
+        self, resources: "dict[str, Any] | None" = None, *, l3_cache_schema: str = "", mem_bw_schema: str = ""
+    ) -> None:
+        """Change limits: ``resources`` as in config.json (linux.resources), of which absent members stay as they are.
+
+        The rest are lines for the schemata of resctrl.  All is done or nothing.  Raises ConfigError, StateError
+        (stopped; no cgroup), StepError for what the host can't do, SyscallError for what the kernel refuses.
+        """
+        from ocipy.updating import update
+
+        update(self._dir(), resources or {}, l3_cache_schema, mem_bw_schema)
+
     def processes(self) -> "tuple[int, ...]":
         """The pids of all its processes, as the runtime sees them; none when it has stopped.
 
@@ -246,23 +258,9 @@ class Container:
         With ``force`` a running one is killed as well, the rest of a create that crashed is cleared up, and an unknown
         id is no error.  Raises StateError when it runs, NotFoundError.
         """
-        from ocipy.destruction import destroy
+        from ocipy.destruction import delete
 
-        directory = self._dir()
-        try:
-            directory.lock()
-        except NotFoundError:
-            if force:
-                return
-            raise
-        try:
-            found = directory.read()
-            status = directory.status(found, locked=True)
-            if status in ("running", "paused") and not force and not init_process.is_dying(found):
-                raise StateError(f"cannot delete container {self.id} that is not stopped: {status}")
-            destroy(directory, found, run_hooks=True)
-        finally:
-            directory.close()
+        delete(self._dir(), force=force)
 
     def _dir(self) -> StateDir:
         return StateDir(self.root, self.id)

@@ -242,6 +242,7 @@ def _initial_state(
         "cgroups_kept": [path for path in plan.cgroup_paths.values() if files.exists(path)],
         "hooks": {kind: config["hooks"][kind] for kind in ("poststart", "poststop")},
         "steps_of_start": later,
+        "resources": config["linux"]["resources"],
     }
     scope = next((op.values for op in plan.ops if op.name == "systemd-scope"), None)
     if scope:
@@ -252,6 +253,7 @@ def _initial_state(
         from ocipy import resctrl
 
         state["resctrl"] = resctrl.to_remove(plan)
+        state["resctrl_group"] = next(op.values["path"] for op in plan.ops if op.name == "resctrl-group")
     return state
 
 

@@ -1,13 +1,34 @@
 """Taking a container apart: its processes, cgroups, state directory; then the poststop hooks."""
 
 from ocipy.cgroups import manager
-from ocipy.errors import OcipyError, SyscallError
-from ocipy.init_process import kill
+from ocipy.errors import NotFoundError, OcipyError, StateError, SyscallError
+from ocipy.init_process import is_dying, kill
 from ocipy.state import StateDir, hook_document, is_frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+def delete(directory: StateDir, *, force: bool) -> None:
+    """Remove a container that has stopped or was never started; with ``force`` any, and none at all is no error.
+
+    Raises StateError when it runs, NotFoundError, and what ``destroy`` raises.
+    """
+    try:
+        directory.lock()
+    except NotFoundError:
+        if force:
+            return
+        raise
+    try:
+        found = directory.read()
+        status = directory.status(found, locked=True)
+        if status in ("running", "paused") and not force and not is_dying(found):
+            raise StateError(f"cannot delete container {directory.container_id} that is not stopped: {status}")
+        destroy(directory, found, run_hooks=True)
+    finally:
+        directory.close()
 
 
 def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) -> None:

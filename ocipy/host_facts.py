@@ -19,15 +19,15 @@ def look(host: "HostInfo", config: "dict[str, Any]") -> None:
     """Fill in what the config asks for."""
     host.modules = tuple(name for name, enabled in (("apparmor", _apparmor), ("selinux", _selinux)) if enabled())
     if "intelRdt" in config["linux"]:
-        host.resctrl = _resctrl()
+        host.resctrl = resctrl()
     if config["linux"]["sysctl"]:
         joined = {each["type"]: each["path"] for each in config["linux"]["namespaces"] if each["path"]}
         kinds = [kind for kind in _WITH_SETTINGS if kind in joined]
         host.own_namespaces = tuple(kind for kind in kinds if _is_own(joined[kind], _WITH_SETTINGS[kind]))
 
 
-def _resctrl() -> "Resctrl | None":
-    """The first that is mounted (proc_pid_mountinfo(5))."""
+def resctrl() -> "Resctrl | None":
+    """The resctrl filesystem, the first that is mounted (proc_pid_mountinfo(5))."""
     for line in _read("/proc/self/mountinfo").splitlines():
         if " - resctrl " in line:
             mount = unescape(line.split(" ")[4])

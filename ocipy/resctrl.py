@@ -27,7 +27,7 @@ def set_up(op: "SetupOp", made: "list[str]") -> None:
         if not new:
             _compare(path, values["equal"])
         for text in values["schemata"]:
-            _write(path, "schemata", f"{text}\n")
+            write_schemata(path, text)
     except SyscallError:
         if new:
             remove([path])
@@ -67,6 +67,29 @@ def remove(paths: "Iterable[str]") -> None:
             continue
         except OSError as problem:
             raise SyscallError("remove the resctrl group", problem.errno or 0, path) from None
+
+
+def make(path: str) -> None:
+    """Make a group that isn't there.  Raises SyscallError, also if it is."""
+    if not _make(path):
+        raise SyscallError("make the resctrl group", 17, path)
+
+
+def move(path: str, pid: int) -> None:
+    """Put all threads of a process into a group; one that has ended meanwhile needs none.  Raises SyscallError."""
+    try:
+        for thread in posix.listdir(f"/proc/{pid}/task"):
+            _write(path, "tasks", thread)
+    except FileNotFoundError:
+        return
+    except SyscallError as problem:
+        if problem.errno != 3:
+            raise
+
+
+def write_schemata(path: str, text: str) -> None:
+    """Write lines to a group's schemata.  Raises SyscallError."""
+    _write(path, "schemata", f"{text}\n")
 
 
 def _make(path: str) -> bool:

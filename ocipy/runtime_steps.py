@@ -70,13 +70,17 @@ def _cgroup_owner(spawn: "Spawn", op: SetupOp) -> None:
 
 
 def _device_filter(spawn: "Spawn", op: SetupOp) -> None:
+    del spawn
+    set_device_filter(op.values["path"], op.values["program"])
+
+
+def set_device_filter(path: str, program: bytes) -> None:
+    """Let an eBPF program decide on devices for a cgroup, in place of one that was put there so.  Raises OSError."""
     from ocipy._shim import lib
 
-    del spawn
-    path, program = op.values["path"], op.values["program"]
     fd = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
     try:
-        done = lib.ocipy_attach_device_filter(fd, program, len(program) // 8)
+        done = lib.ocipy_set_device_filter(fd, program, len(program) // 8)
     finally:
         posix.close(fd)
     if done < 0:

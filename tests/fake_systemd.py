@@ -90,6 +90,9 @@ class FakeSystemd:
             yield new_method_return(message, "v", (("s", self.properties[message.body[1]]),))
         elif method == "Hello":
             yield new_method_return(message, "s", (":1.7",))
+        elif method == "SetUnitProperties":
+            self.SetUnitProperties(*message.body)
+            yield new_method_return(message)
         elif method in ("StartTransientUnit", "StopUnit"):
             getattr(self, method)(*message.body)
             emitter = DBusAddress("/org/freedesktop/systemd1", interface=MANAGER)
@@ -112,6 +115,13 @@ class FakeSystemd:
             directory.mkdir(parents=True, exist_ok=True)
             for pid in found["PIDs"]:
                 (directory / "cgroup.procs").write_text(str(pid))
+
+    def SetUnitProperties(self, unit, runtime, properties):  # noqa: N802
+        assert runtime
+        for name, (_, value) in properties:
+            listed = self.units[unit].get(name)
+            # A list is added to, but for the empty one, which clears it.
+            self.units[unit][name] = [*listed, *value] if isinstance(value, list) and value and listed else value
 
     def StopUnit(self, unit, mode):  # noqa: N802
         for hierarchy in self.hierarchies:

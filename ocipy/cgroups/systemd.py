@@ -175,6 +175,20 @@ def quota_properties(quota: int, period: int, version: int) -> "list[Property]":
     return found
 
 
+def unset(given: "list[Property]", before: "list[Property]") -> "list[Property]":
+    """What takes back properties that were not given before: systemd's defaults, as it takes them."""
+    names = {name for name, _, _ in before}
+    defaults: dict[str, Any] = {"t": INFINITY, "ay": b"", "a(st)": []}
+    return [
+        (name, signature, 0 if name in _LEAST else defaults[signature])
+        for name, signature, _ in given
+        if name not in names and signature in defaults
+    ]
+
+
+_LEAST = ("MemoryLow", "MemoryMin")
+
+
 def bits(numbers: str) -> bytes:
     """A list such as ``0-3,7`` as systemd takes it: bit N % 8 of byte N // 8."""
     from ocipy.spec.lists import numbers as listed

@@ -54,6 +54,18 @@ def start(unit: str, properties: "Iterable[Property]", pid: int, user: bool) -> 
         raise _error(unit, f"systemd's job to start it ended as {result!r}")
 
 
+def change(unit: str, properties: "Iterable[Property]", user: bool) -> None:
+    """Give a unit other properties, until it is stopped, and wait until they are in force.  Raises StepError."""
+    try:
+        systemd = _Systemd(user)
+        try:
+            systemd.change(unit, [(name, (signature, value)) for name, signature, value in properties])
+        finally:
+            systemd.close()
+    except BusError as problem:
+        raise _error(unit, str(problem)) from None
+
+
 def stop(unit: str, user: bool) -> None:
     """Have the unit removed, if it is still there, and wait until it is.  Raises StepError."""
     try:
@@ -110,6 +122,11 @@ class _Systemd:
         if result != "done":
             self._reset(unit)
         return result
+
+    def change(self, unit: str, properties: "list[tuple[str, tuple[str, Any]]]") -> None:
+        self._call("SetUnitProperties", "sba(sv)", unit, True, properties)
+        # It answers before it writes to the cgroup, and writes before it takes another call (manager_loop).
+        self.property("Version")
 
     def stop(self, unit: str) -> None:
         self._subscribe()

@@ -94,6 +94,11 @@ def _memory(memory: "dict[str, Any]", paths: "dict[str, str]") -> "Iterator[Sett
         yield one("disableOOMKiller", "oom_control", 1)
 
 
+def oom_killer_on(paths: "dict[str, str]") -> Setting:
+    """Turn it on again, after ``disableOOMKiller``."""
+    return _one(paths, "memory", "memory.oom_control", "memory/disableOOMKiller", "0")
+
+
 def _cpu(cpu: "dict[str, Any]", paths: "dict[str, str]") -> "Iterator[Setting]":
     def one(member: str, file: str, *, optional: bool = False) -> Setting:
         return _one(paths, "cpu", f"cpu.{file}", f"cpu/{member}", str(cpu[member]), optional=optional)

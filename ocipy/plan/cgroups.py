@@ -27,9 +27,7 @@ def steps(
         _refuse_limits(linux["resources"], host)
         return
     resources = linux["resources"]
-    # Devices take CAP_SYS_ADMIN over the host; and nodes, which would as well, are none of an ordinary user's either.
-    bounds_devices = not (host.rootless and host.unprivileged)
-    settings, controllers = limits(resources, host, paths) if bounds_devices else _rootless(resources, host, paths)
+    settings, controllers = limits(resources, host, paths)
     if scope:
         yield from scope.steps(controllers)
     else:
@@ -37,10 +35,19 @@ def steps(
         yield SetupOp("cgroup-create", "/linux/cgroupsPath", paths=paths, mount=mount, controllers=controllers)
     for setting in settings:
         yield SetupOp("cgroup-write", setting.pointer, **setting.values())
-    if host.cgroup_mode == "unified" and bounds_devices:
-        rules = [*devices.configured_rules(resources["devices"]), *devices.DEFAULT_RULES]
-        program = devices.device_program(rules)
+    if host.cgroup_mode == "unified" and bounds_devices(host):
+        program = device_program(resources["devices"])
         yield SetupOp("device-filter", "/linux/resources/devices", path=paths[""], program=program)
+
+
+def bounds_devices(host: "HostInfo") -> bool:
+    """It takes CAP_SYS_ADMIN over the host; and nodes, which would as well, are none of an ordinary user's either."""
+    return not (host.rootless and host.unprivileged)
+
+
+def device_program(entries: "list[dict[str, Any]]") -> bytes:
+    """The filter for ``resources.devices`` on cgroup v2."""
+    return devices.device_program([*devices.configured_rules(entries), *devices.DEFAULT_RULES])
 
 
 def owner(
@@ -64,8 +71,15 @@ def owner(
 def limits(resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]") -> "tuple[list[Setting], list[str]]":
     """The settings, and the controllers they need enabled in the unified hierarchy.
 
-    On a hybrid host each limit goes to the hierarchy that has its controller: v1's if there is one.
+    On a hybrid host each limit goes to the hierarchy that has its controller: v1's if there is one.  Raises StepError
+    for a limit that can't be kept.
     """
+    return _limits(resources, host, paths) if bounds_devices(host) else _rootless(resources, host, paths)
+
+
+def _limits(
+    resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]"
+) -> "tuple[list[Setting], list[str]]":
     unified = host.unified
     if unified is None:
         if resources.get("unified"):
@@ -84,11 +98,11 @@ def limits(resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]
 def _rootless(
     resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]"
 ) -> "tuple[list[Setting], list[str]]":
-    """As ``limits``, in the hierarchies where a cgroup is delegated to the runtime; nothing about devices."""
+    """As ``_limits``, in the hierarchies where a cgroup is delegated to the runtime; nothing about devices."""
     from ocipy.cgroups.settings import NoControllerError
 
     try:
-        settings, controllers = limits(resources | {"devices": []}, host.only(paths), paths)
+        settings, controllers = _limits(resources | {"devices": []}, host.only(paths), paths)
     except NoControllerError as problem:
         raise _not_delegated(problem.pointer) from None
     return [each for each in settings if each.pointer != "/linux/resources/devices"], controllers

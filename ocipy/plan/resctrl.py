@@ -22,7 +22,7 @@ def groups(wanted: "dict[str, Any]", host: "HostInfo", container_id: str) -> "It
     resctrl = _resctrl(host)
     schemata = _schemata(wanted)
     for pointer, text in schemata:
-        _need_resources(pointer, text, resctrl)
+        need_resources(pointer, text, resctrl)
     closid = wanted.get("closID", "")
     yield SetupOp(
         "resctrl-group",
@@ -76,7 +76,8 @@ def _schemata(wanted: "dict[str, Any]") -> "list[tuple[str, str]]":
     return [(pointer, text) for pointer, text in found if text]
 
 
-def _need_resources(pointer: str, text: str, resctrl: "Resctrl") -> None:
+def need_resources(pointer: str, text: str, resctrl: "Resctrl") -> None:
+    """Raise StepError for schemata of a resource that isn't there."""
     for line in text.split("\n"):
         resource = line.partition(":")[0].strip()
         if line and resource not in resctrl.resources:

@@ -23,7 +23,7 @@ MOUNTED = " - resctrl " in Path("/proc/self/mountinfo").read_text()
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     tree = Tree(tmp_path, resctrl, monkeypatch)
-    monkeypatch.setattr(host_facts, "_resctrl", lambda: Resctrl(str(tree.mount), ("L3", "L3_MON", "MB")))
+    monkeypatch.setattr(host_facts, "resctrl", lambda: Resctrl(str(tree.mount), ("L3", "L3_MON", "MB")))
     return tree
 
 
@@ -156,3 +156,59 @@ def test_the_mount_is_found(ocipy, bundle, tmp_path):
     assert (tree / "gold/tasks").read_text() == str(ocipy.pid(container))
     state = json.loads((ocipy.root / container / "state.json").read_text())
     assert state["resctrl"] == []
+
+
+class TestUpdate:
+    """``update --l3-cache-schema --mem-bw-schema``."""
+
+    def test_of_a_container_s_own_group(self, create, tree):
+        container = create(l3CacheSchema="L3:0=f")
+        container.update(l3_cache_schema="L3:0=3", mem_bw_schema="MB:0=20")
+        name = container.id
+        assert tree.log[-2:] == [(f"{name}/schemata", "L3:0=3\n"), (f"{name}/schemata", "MB:0=20\n")]
+
+    def test_of_a_shared_group(self, create, tree):
+        container = create(closID="gold", l3CacheSchema="L3:0=f")
+        container.update(l3_cache_schema="L3:0=3")
+        assert tree.log[-1] == ("gold/schemata", "L3:0=3\n")
+
+    def test_of_a_container_without_one(self, ocipy, bundle, tree):
+        """It gets one, with all its processes, and loses it with the container."""
+        container = Container.create(ocipy.new_id(), str(bundle("sleep", "1000")), root=str(ocipy.root))
+        ocipy.expect(container.id)
+        container.update(mem_bw_schema="MB:0=20")
+        name = container.id
+        assert tree.log == [("mkdir", name), (f"{name}/tasks", str(container.pid)), (f"{name}/schemata", "MB:0=20\n")]
+        container.update(mem_bw_schema="MB:0=30")
+        assert tree.log[-1] == (f"{name}/schemata", "MB:0=30\n")
+        container.delete(force=True)
+        assert tree.groups() == []
+
+    def test_what_is_refused_leaves_nothing(self, ocipy, bundle, tree):
+        container = Container.create(ocipy.new_id(), str(bundle("sleep", "1000")), root=str(ocipy.root))
+        ocipy.expect(container.id)
+        tree.refused = "MB:0=20\n"
+        with pytest.raises(OcipyError, match="write 'MB:0=20' to"):
+            container.update({"pids": {"limit": 20}}, mem_bw_schema="MB:0=20")
+        assert tree.groups() == []
+        state = json.loads((ocipy.root / container.id / "state.json").read_text())
+        assert state["resources"].get("pids") is None
+        assert "resctrl_group" not in state
+
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            ("l3_cache_schema", "L2:0=1", "--l3-cache-schema: .* has no resource 'L2'"),
+            ("mem_bw_schema", "L2:0=1", "--mem-bw-schema: .* has no resource 'L2'"),
+        ],
+    )
+    def test_a_resource_that_isn_t_there(self, create, name, value, message):
+        with pytest.raises(StepError, match=message):
+            create().update(**{name: value})
+
+    def test_without_resctrl(self, ocipy, bundle):
+        if MOUNTED:
+            pytest.skip("resctrl is mounted")
+        container = ocipy.create(bundle("sleep", "1000"))
+        line = ocipy.fails("update", "--l3-cache-schema", "L3:0=f", container)
+        assert line.startswith("--l3-cache-schema: no resctrl filesystem is mounted")

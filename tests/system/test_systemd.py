@@ -76,3 +76,63 @@ def test_a_name_that_is_in_use(ocipy, scoped):
         scoped("sleep", "1000")
     assert show(unit, "ActiveState") == {"ActiveState": "active"}
     assert ocipy.status(container) == "created"
+
+
+def test_an_update_survives_a_reload(ocipy, scoped):
+    """systemd writes anew what it knows: it has to know of it."""
+    limits = {"memory": {"limit": 64 << 20}, "pids": {"limit": 40}, "cpu": {"shares": 512}}
+    container, unit, directory = scoped("sleep", "1000", **limits)
+    ocipy(
+        "update", "--memory", "96m", "--pids-limit", 50, "--cpu-share", 1024, "--cpu-quota", 20000, container, status=0
+    )
+    expected = {"memory.max": str(96 << 20), "pids.max": "50", "cpu.weight": "100", "cpu.max": "20000 100000"}
+    assert {file: (directory / file).read_text().strip() for file in expected} == expected
+    properties = {"MemoryMax": str(96 << 20), "TasksMax": "50", "CPUWeight": "100", "CPUQuotaPerSecUSec": "200ms"}
+    assert show(unit, *properties) == properties
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    assert {file: (directory / file).read_text().strip() for file in expected} == expected
+
+
+def test_an_update_that_is_refused_leaves_the_unit(ocipy, scoped):
+    container, unit, directory = scoped("sleep", "1000", pids={"limit": 40})
+    line = ocipy.fails("update", "--pids-limit", 50, "--cpuset-cpus", "999", container)
+    assert line.startswith("write '999' to ")
+    assert show(unit, "TasksMax") == {"TasksMax": "40"}
+    assert (directory / "pids.max").read_text() == "40\n"
+
+
+def test_devices_after_an_update_and_a_reload(ocipy, scoped, tmp_path):
+    """Allowed by the update: a device needs systemd's program and ours."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    script = (
+        "until [ -e /shared/go ]; do sleep 0.05; done; "
+        "{ (: < /dev/other) 2>&1; (: < /dev/null) && echo null; } > /shared/new; mv /shared/new /shared/said"
+    )
+    node = {"path": "/dev/other", "type": "c", "major": 1, "minor": 99}
+    change = together(add_mounts(bind(shared, "/shared")), set_linux_devices(node))
+    container, _, _ = scoped("sh", "-c", script, change=change, devices=[{"allow": False, "access": "rwm"}])
+    ocipy("start", container, status=0)
+    (tmp_path / "update.json").write_text(
+        '{"devices": [{"allow": true, "type": "c", "major": 1, "minor": 99, "access": "rw"}]}'
+    )
+    ocipy("update", "-r", tmp_path / "update.json", container, status=0)
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    (shared / "go").touch()
+    until((shared / "said").exists)
+    said = (shared / "said").read_text()
+    assert "No such device or address" in said  # let through to a driver that has no such device
+    assert said.endswith("null\n")
+
+
+def set_linux_devices(*nodes):
+    return lambda config: config["linux"].update(devices=list(nodes))
+
+
+def test_pause_within_a_scope(ocipy, scoped):
+    container, unit, directory = scoped("sleep", "1000")
+    ocipy("pause", container, status=0)
+    assert "frozen 1" in (directory / "cgroup.events").read_text()
+    assert ocipy.status(container) == "paused"
+    ocipy("delete", "--force", container, status=0)
+    assert show(unit, "LoadState") == {"LoadState": "not-found"}

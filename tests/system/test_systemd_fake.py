@@ -152,3 +152,62 @@ def test_the_plan(ocipy, bundle, systemd, slice_):
     said = ocipy("--systemd-cgroup", "plan", "--bundle", path, "ID", status=0).stdout
     assert "have the system's systemd make box-eight.scope with the process in it" in said
     assert not any(method.endswith("Unit") for method, _ in systemd.calls)
+
+
+@pytest.fixture
+def scoped(ocipy, bundle, systemd, slice_):
+    """A container of a scope: its id."""
+
+    def make(number, **resources):
+        container = ocipy.new_id()
+        path = bundle("sleep", "1000", change=set_linux(cgroupsPath=f"{slice_}:box:{number}", resources=resources))
+        ocipy("--systemd-cgroup", "create", "--bundle", path, container, status=0)
+        return ocipy.expect(container)
+
+    yield make
+    ocipy.delete_expected()
+
+
+def test_systemd_knows_of_an_update(ocipy, systemd, slice_, scoped):
+    """The flag isn't needed then: the state knows of the scope."""
+    container = scoped("nine", memory={"limit": 64 << 20}, cpu={"quota": 50500})
+    ocipy("update", "--memory", "96m", "--pids-limit", 30, "--cpu-quota", 20500, container, status=0)
+    properties = systemd.units["box-nine.scope"]
+    assert (properties["MemoryLimit"], properties["TasksMax"], properties["CPUQuotaPerSecUSec"]) == (
+        96 << 20, 30, 210000,
+    )  # fmt: skip
+    place = f"{slice_}/box-nine.scope"
+    read = [Path(f"/sys/fs/cgroup/{name}").read_text() for name in (
+        f"memory/{place}/memory.limit_in_bytes", f"pids/{place}/pids.max", f"cpu/{place}/cpu.cfs_quota_us",
+    )]  # fmt: skip
+    assert read == [f"{96 << 20}\n", "30\n", "20500\n"]
+
+
+def test_devices_of_an_update(ocipy, systemd, slice_, scoped, tmp_path):
+    container = scoped("ten")
+    rule = {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}
+    (tmp_path / "update.json").write_text(json.dumps({"devices": [rule]}))
+    before = systemd.units["box-ten.scope"]["DeviceAllow"]
+    ocipy("update", "-r", tmp_path / "update.json", container, status=0)
+    now = systemd.units["box-ten.scope"]
+    assert now["DevicePolicy"] == "strict"
+    assert sorted(now["DeviceAllow"]) == sorted([*before, ("/dev/char/10:229", "rw")])
+    assert "c 10:229 rw\n" in Path(f"/sys/fs/cgroup/devices/{slice_}/box-ten.scope/devices.list").read_text()
+    assert ocipy.status(container) == "created"
+
+
+def test_an_update_that_systemd_refuses(ocipy, systemd, slice_, scoped):
+    container = scoped("eleven", pids={"limit": 20})
+    systemd.errors["SetUnitProperties"] = ["org.freedesktop.systemd1.PropertyReadOnly"]
+    line = ocipy.fails("update", "--pids-limit", 30, container)
+    assert line.startswith("linux.cgroupsPath (box-eleven.scope): SetUnitProperties: it is PropertyReadOnly")
+    assert Path(f"/sys/fs/cgroup/pids/{slice_}/box-eleven.scope/pids.max").read_text() == "20\n"
+    assert systemd.units["box-eleven.scope"]["TasksMax"] == 20
+
+
+def test_pause_within_a_scope(ocipy, scoped):
+    container = scoped("twelve")
+    ocipy("pause", container, status=0)
+    assert ocipy.status(container) == "paused"
+    ocipy("resume", container, status=0)
+    assert ocipy.status(container) == "created"

@@ -18,16 +18,18 @@ FLOORS = (
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
      "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.systemd_annotations",
      "ocipy.cgroups.systemd_devices", "ocipy.cgroups.systemd_unified", "ocipy.cgroups.stats_text",
-     "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2", "ocipy.cgroups.stats_limits", "ocipy.usage_table"),
+     "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2", "ocipy.cgroups.stats_limits", "ocipy.usage_table",
+     "ocipy.cgroups.changes"),
     ("ocipy.plan.",),
     ("ocipy.cgroups.delegation", "ocipy.cgroups.dbus", "ocipy.cgroups.fitness", "ocipy.cgroups.units",
      "ocipy.resctrl",
-     "ocipy.cgroups.freezer", "ocipy.cgroups.signalling",
+     "ocipy.cgroups.freezer", "ocipy.cgroups.signalling", "ocipy.cgroups.transaction",
      "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.terminal", "ocipy.failures",
      "ocipy.init_process", "ocipy.mapped_trees", "ocipy.netlink", "ocipy.net_devices",
      "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn", "ocipy.cgroups.stats",
      "ocipy.cgroups.stats_rdt", "ocipy.cgroups.oom"),
-    ("ocipy.creation", "ocipy.destruction", "ocipy.release", "ocipy.control", "ocipy.monitoring"),
+    ("ocipy.creation", "ocipy.destruction", "ocipy.release", "ocipy.control", "ocipy.monitoring", "ocipy.updating",
+     "ocipy.resctrl_update"),
     ("ocipy.container",),
     ("ocipy.foreground", "ocipy.bundle.", "ocipy.features_document", "ocipy.usage", "ocipy.screen"),
     ("ocipy.commands.",),
@@ -37,7 +39,7 @@ FLOORS = (
 PURE = ("ocipy.plan.", "ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1",
         "ocipy.cgroups.v2", "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.stats_text",
         "ocipy.cgroups.stats_v1", "ocipy.cgroups.stats_v2", "ocipy.cgroups.stats_limits",
-        "ocipy.usage_table")  # fmt: skip
+        "ocipy.usage_table", "ocipy.cgroups.changes")  # fmt: skip
 # What pure modules may import beside each other: no operating system, no file, no clock.
 PURE_IMPORTS = ("_struct", "math", "typing", "collections.abc", "ocipy.")
 OS_CALLS = {"open", "exec", "eval", "input", "print", "__import__"}

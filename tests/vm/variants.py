@@ -33,6 +33,7 @@ DIFFERENT = tuple(
         "rootless_cgroups",
         "rootless_ids",
         "state_dir",
+        "update",
         "top",
         "user_namespace",
     )

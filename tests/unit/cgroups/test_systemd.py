@@ -333,3 +333,13 @@ def test_annotations_that_are_no_properties(name, text):
     with pytest.raises(StepError) as caught:
         annotation_properties({f"org.systemd.property.{name}": text})
     assert caught.value.pointer == f"/annotations/org.systemd.property.{name}"
+
+
+def test_what_takes_properties_back():
+    """Those that were given before are given again; the rest get what systemd has for unset."""
+    given = [("MemoryMax", "t", 5), ("MemoryLow", "t", 5), ("AllowedCPUs", "ay", b"1"), ("TasksMax", "t", 5),
+             ("IODeviceWeight", "a(st)", [("/dev/block/8:0", 5)]), ("OOMPolicy", "s", "kill")]  # fmt: skip
+    assert systemd.unset(given, [("TasksMax", "t", 4)]) == [
+        ("MemoryMax", "t", INFINITY), ("MemoryLow", "t", 0), ("AllowedCPUs", "ay", b""),
+        ("IODeviceWeight", "a(st)", []),
+    ]  # fmt: skip

@@ -57,6 +57,21 @@ def test_start(systemd, signal_first):
     }  # fmt: skip
 
 
+def test_change(systemd):
+    """A second call is answered once the first has been done in the cgroup."""
+    units.start("x-y.scope", SCOPE, 42, user=False)
+    del systemd.calls[:]
+    units.change("x-y.scope", [("MemoryMax", "t", 7), ("AllowedCPUs", "ay", b"")], user=False)
+    assert methods(systemd) == ["Hello", "SetUnitProperties", "Get"]
+    assert systemd.units["x-y.scope"] | {"MemoryMax": 7, "AllowedCPUs": b""} == systemd.units["x-y.scope"]
+
+
+def test_a_change_that_systemd_refuses(systemd):
+    systemd.errors["SetUnitProperties"] = ["org.freedesktop.systemd1.PropertyReadOnly"]
+    with pytest.raises(StepError, match=r"\(x-y.scope\): SetUnitProperties: it is PropertyReadOnly"):
+        units.change("x-y.scope", [("MemoryMax", "t", 7)], user=False)
+
+
 def test_a_user_s(systemd, monkeypatch):
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", systemd.address)
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere")
