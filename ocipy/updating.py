@@ -98,7 +98,7 @@ class _Update:
 
         if not self._controllers:
             return
-        if "systemd" in self._found:
+        if "systemd" in self._found and self._host.cgroup_mode == "unified":
             check_controllers(self._paths[""], self._controllers)
         else:
             assert self._host.unified is not None

@@ -83,6 +83,9 @@ def _before(path: str, value: str) -> "str | None":
         return None
     try:
         text = manager.read(path)
+        if not text.strip() and exists(f"{path}.effective"):
+            # A cpuset of v2 with processes in it can't be emptied again (ENOSPC): it gets what it had from above.
+            text = manager.read(f"{path}.effective")
     except OSError:
         return None  # one that is only written to, as devices.allow is
     return earlier(path.rpartition("/")[2], text, value)

@@ -60,8 +60,9 @@ def run(parsed: Parsed, settings: "Settings") -> int:
 def _read(file: str) -> "dict[str, Any]":
     from ocipy.spec.load import parse_resources, read_file
 
-    data = sys.stdin.buffer.read() if file == "-" else read_file(file)
-    return parse_resources(data, "standard input" if file == "-" else file)
+    if file != "-":
+        return parse_resources(read_file(file), file)
+    return parse_resources(sys.stdin.buffer.read(), "standard input")
 
 
 def _limits(parsed: Parsed) -> "dict[str, Any]":

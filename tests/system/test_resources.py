@@ -98,6 +98,29 @@ def test_v1_the_oom_killer(ocipy, bundle):
     check(ocipy, bundle, limits[1], files[1], limits[0], files[0])
 
 
+@pytest.mark.cgroup_v1("cpu", "memory")
+@pytest.mark.parametrize(
+    ("section", "member", "number", "file"),
+    [
+        ("cpu", "realtimePeriod", 500000, "cpu.rt_period_us"),
+        ("memory", "kernel", 8 * MIB, "memory.kmem.limit_in_bytes"),
+        ("blockIO", "leafWeight", 300, "blkio.leaf_weight"),
+    ],
+)
+def test_v1_what_not_every_kernel_has(ocipy, bundle, section, member, number, file):
+    """Real-time shares by its configuration; limits on kernel memory before 5.16, leaf weights before 5.0."""
+    container = ocipy.start(bundle("sleep", "1000", change=set_linux(resources={"pids": {"limit": 20}})))
+    document = ocipy.directory / "update.json"
+    document.write_text(json.dumps({"pids": {"limit": 30}, section: {member: number}}))
+    done = ocipy("update", "--resources", document, container)
+    if done.returncode:
+        assert done.stderr.startswith(f"ocipy: write '{number}' to "), done.stderr
+        assert f"/{file}: E" in done.stderr
+        assert read(ocipy, container, ["pids.max"]) == {"pids.max": "20"}
+    else:
+        assert read(ocipy, container, [file, "pids.max"]) == {file: str(number), "pids.max": "30"}
+
+
 def throttles(rate):
     major, minor = disk()
     names = ("ReadBps", "WriteBps", "ReadIOPS", "WriteIOPS")

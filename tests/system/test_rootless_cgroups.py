@@ -142,6 +142,31 @@ def test_some_hierarchies(as_user, delegate):
     assert cgroups.places("c1") == []
 
 
+@pytest.mark.cgroup_v1("memory", "pids", "freezer")
+def test_update_and_pause(as_user, delegate):
+    """In the hierarchies where the container has a cgroup; device rules are none of a user's, here either."""
+    cgroups = delegate("pids", "freezer")
+    as_user("run", "-d", "--bundle", as_user.bundle(*FOREVER, change=set_linux(resources={"pids": {"limit": 5}})), "c1",
+            status=0)  # fmt: skip
+    document = as_user.home / "update.json"
+    document.write_text('{"pids": {"limit": 6}, "devices": [{"allow": true, "access": "rwm"}]}')
+    document.chmod(0o644)
+    as_user("update", "--resources", document, "c1", status=0)
+    assert (cgroups.tops["pids"] / "me/c1/pids.max").read_text() == "6\n"
+    done = as_user("update", "--pids-limit", 7, "--memory", "64m", "c1", status=1)
+    assert done.stderr.startswith("ocipy: linux.resources.memory.limit: no cgroup with its controller is delegated")
+    assert (cgroups.tops["pids"] / "me/c1/pids.max").read_text() == "6\n"
+    as_user("pause", "c1", status=0)
+    assert as_user.state("c1")["status"] == "paused"
+    as_user("resume", "c1", status=0)
+
+
+def test_update_without_a_cgroup(as_user):
+    as_user("run", "-d", "--bundle", as_user.bundle(*FOREVER), "c1", status=0)
+    done = as_user("update", "--pids-limit", 7, "c1", status=1)
+    assert done.stderr == "ocipy: the container has no cgroup that could keep limits\n"
+
+
 def test_a_path(as_user, delegate, test_name):
     """An absolute one, with ancestors to be made, which go with the container; and one relative to the runtime's."""
     cgroups = delegate()

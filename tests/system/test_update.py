@@ -9,6 +9,7 @@ import time
 import pytest
 
 from ocipy.host import probe
+from ocipy.state import StateDir
 from tests.system.looking import SETS, add_mounts, bind, set_linux, together
 from tests.system.runtime import unified, until
 
@@ -125,12 +126,12 @@ def test_a_refused_value_leaves_the_old_ones(ocipy, bundle):
               "pids": {"limit": 20}, "devices": []}  # fmt: skip
     container = ocipy.start(bundle(*FOREVER, change=set_linux(resources=limits)))
     files = [("cpu.shares", "cpu.weight"), ("cpu.cfs_quota_us", "cpu.max"), ("pids.max", "pids.max"),
-             ("memory.limit_in_bytes", "memory.max"), ("cpuset.cpus", "cpuset.cpus")]  # fmt: skip
+             ("memory.limit_in_bytes", "memory.max"), ("cpuset.cpus", "cpuset.cpus.effective")]  # fmt: skip
     before = [value(ocipy, container, *names) for names in files]
     line = ocipy.fails("update", "--memory", "128m", "--cpu-share", 2048, "--cpu-quota", 60000, "--cpuset-cpus", "0",
-                       "--pids-limit", 40, "--cpuset-mems", "999", container)  # fmt: skip
-    assert line.startswith("write '999' to /sys/fs/cgroup/")
-    assert f"cpuset.mems: {'ERANGE' if 'ERANGE' in line else 'EINVAL'}: " in line
+                       "--pids-limit", 99999999999, container)  # fmt: skip
+    assert line.startswith("write '99999999999' to /sys/fs/cgroup/")
+    assert line.endswith("/pids.max: EINVAL: invalid argument")
     assert [value(ocipy, container, *names) for names in files] == before
     assert resources_of(ocipy, container) == limits
 
@@ -296,6 +297,25 @@ def device_programs(pid):
     os.close(fd)
     assert result == 0, os.strerror(ctypes.get_errno())
     return struct.unpack_from("=I", attr, 24)[0]
+
+
+def test_a_state_that_can_t_be_written(ocipy, bundle, monkeypatch):
+    """Then the next update would start from something else: the limits are those of before, and the devices."""
+    import ocipy as library
+
+    container = ocipy.start(bundle(*FOREVER, change=set_linux(resources={"pids": {"limit": 20}})))
+    found = library.Container.load(container, str(ocipy.root))
+
+    def write(self, state):
+        assert pids_max(ocipy, container) == "21"
+        raise library.SyscallError("write", 28, "state.json")
+
+    monkeypatch.setattr(StateDir, "write", write)
+    with pytest.raises(library.SyscallError, match="ENOSPC"):
+        found.update({"pids": {"limit": 21}, "devices": [KMSG | {"allow": True}]})
+    assert pids_max(ocipy, container) == "20"
+    if not unified():
+        assert "c 1:11" not in value(ocipy, container, "devices.list", "")
 
 
 def test_the_library(ocipy, bundle):

@@ -97,6 +97,16 @@ def test_the_fallback_is_put_back(tree):
     assert (tree / "io.weight").read_text().startswith("default 100")
 
 
+def test_a_cpuset_that_had_none_of_its_own_gets_what_it_had_from_above(tree):
+    """Once there are processes in it, v2 lets it have none no more."""
+    (tree / "cpuset.cpus").write_text("\n")
+    (tree / "cpuset.cpus.effective").write_text("0-3\n")
+    transaction = Transaction()
+    transaction.write([setting(tree / "cpuset.cpus", "1")])
+    transaction.undo()
+    assert (tree / "cpuset.cpus").read_text().startswith("0-3")
+
+
 def test_other_actions_are_undone_even_when_they_fail(tree):
     done = []
 
