@@ -12,7 +12,7 @@ from ocipy.container import Container
 from ocipy.plan.options import CreateOptions
 from ocipy.spawn import Spawn
 from ocipy.state import StateDir, process_stat
-from tests.system.runtime import wait_ended
+from tests.system.runtime import until, wait_ended
 
 pytestmark = pytest.mark.root
 
@@ -130,6 +130,11 @@ def crash_in_create(root, bundle, container, when):
         os._exit(99)
 
 
+def wait_stopped(ocipy, container, point):
+    """A clone has the lock's descriptor too, until its execve or its end: so long the status is ``creating``."""
+    until(lambda: ocipy.status(container) == "stopped", f"the status stopped after {point}")
+
+
 def test_a_crash_at_any_point_of_create(ocipy, bundle):
     path = str(bundle(*FOREVER, change=with_many_steps))
     _, _, plan = creation.prepare(CreateOptions("x", path))
@@ -147,7 +152,7 @@ def test_a_crash_at_any_point_of_create(ocipy, bundle):
         crash_in_create(root, path, container, point)
         state = ocipy("state", container)
         if state.returncode == 0:
-            assert json.loads(state.stdout)["status"] == "stopped", point
+            wait_stopped(ocipy, container, point)
         else:
             assert "delete --force" in state.stderr, point
         assert "stopped" in ocipy.fails("start", container), point
