@@ -29,6 +29,10 @@ def test_ocipy_fails_nothing():
     assert {name: verdict.reasons for name, verdict in verdicts.items() if verdict.kind in ("fail", "newer")} == {}
 
 
+def test_what_one_host_cannot_show_another_has_shown():
+    assert [line for line in skipped(STORE) if "**nowhere**" in line] == []
+
+
 def test_what_runc_and_crun_both_fail_is_judged():
     suspect = [
         name
