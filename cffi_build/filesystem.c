@@ -148,7 +148,7 @@ int filesystem_change(struct init *init, int fd, const struct filesystem *what, 
  * those of an overlay count as well, for the kernel doesn't take them one by one.
  */
 int filesystem_needs_classic(const struct filesystem *what, int layers) {
-  if (what->flags & MS_I_VERSION) return 1;
+  if (what->flags & MS_I_VERSION || strlen(what->source) > MOST_PARAMETER) return 1;
   for (size_t i = 0; i < what->parameters.count; i++) {
     const char *parameter = what->parameters.items[i];
     size_t name = strcspn(parameter, "=");

@@ -20,6 +20,7 @@
 #define MS_NOSYMFOLLOW 256
 #endif
 
+#define NOSYMFOLLOW_SET 0x2000        /* ST_NOSYMFOLLOW of statfs(2); unlike the others not the number mount(2) takes */
 #define CLONE_TREE 1                  /* OPEN_TREE_CLONE, which glibc and the kernel's header both define */
 #define RECURSIVE 0x8000              /* AT_RECURSIVE */
 
@@ -56,6 +57,7 @@ int tree_remount(int tree_fd, const struct mount_look *look) {
   fd_path(path, sizeof path, tree_fd);
   if (statvfs(path, &now) < 0) return -1;
   unsigned long kept = now.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME);
+  if (now.f_flag & NOSYMFOLLOW_SET) kept |= MS_NOSYMFOLLOW;
   unsigned long flags = (kept & ~classic_flags(look->clear)) | classic_flags(look->set);
   return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL);
 }

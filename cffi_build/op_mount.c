@@ -75,9 +75,11 @@ static int open_target(struct init *init, const char *destination, uint64_t flag
 static int mount_classic(struct init *init, const struct filesystem *what, int target, const struct mount_look *look,
                          const char *destination, uint64_t flags) {
   if (filesystem_classic(init, what, look->set, target) < 0) return -1;
-  close(target);
   int mounted = flags & AT_ROOT ? open(init->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC)
                                 : open_in_root(init->root_fd, destination, O_PATH);
+  if (flags & COPY_UP && mounted >= 0 && copy_up(init, target, mounted, (flags & OWNER_BELOW) != 0, destination) < 0)
+    return -1;
+  close(target);
   if (mounted < 0 || tree_propagate(mounted, look->propagation) < 0)
     return failed(init, "mount propagation of", destination);
   if (flags & AT_ROOT) {
@@ -113,14 +115,15 @@ int op_mount(struct init *init, struct reader *in) {
   int target = open_target(init, destination, flags, &existed);
   if (target < 0 || fstat(target, &status) < 0) return failed(init, "open the mount point", destination);
   if (guard_proc(init, target, strcmp(what.type, "proc") == 0, destination) < 0) return -1;
-  if (existed && flags & MODE_BELOW) mode_parameter(what.mode, status.st_mode);
+  if (!existed) flags &= ~(uint64_t)(MODE_BELOW | COPY_UP);
+  if (flags & MODE_BELOW) mode_parameter(what.mode, status.st_mode);
   if (filesystem_needs_classic(&what, 0)) return mount_classic(init, &what, target, &look, destination, flags);
   int tree = filesystem_new(init, &what, look.set);
   if (tree < 0 && errno == EINVAL && filesystem_needs_classic(&what, 1))
     return mount_classic(init, &what, target, &look, destination, flags);
   if (tree < 0 && errno == EPERM && *fallback) tree = filesystem_instead(init, what.type, fallback, look.set);
   if (tree < 0) return -1;
-  if (existed && flags & COPY_UP && copy_up(init, target, tree, (flags & OWNER_BELOW) != 0, destination) < 0) return -1;
+  if (flags & COPY_UP && copy_up(init, target, tree, (flags & OWNER_BELOW) != 0, destination) < 0) return -1;
   look.set = 0; /* fsmount(2) has set them */
   return attach_checked(init, tree, target, &look, destination, flags);
 }

@@ -13,7 +13,8 @@ struct ocipy_spawn {
   int task_fds[16]; /* tasks files of cgroup v1 hierarchies, open for writing, */
   const char *task_paths[16]; /* and their names, for the error message */
   int task_count;
-  int sync_fd;    /* the child's end of the sync socket */
+  int sync_fd;    /* the child's end of the sync socket, */
+  int runtime_fd; /* and the caller's */
   int program_fd; /* ocipy-init */
   const int *fds; /* handed to the program as fd_base, fd_base + 1, …; -1 leaves a hole */
   int fd_count;
@@ -23,7 +24,8 @@ struct ocipy_spawn {
 
 int ocipy_spawn(const struct ocipy_spawn *spawn);
 int ocipy_user_namespace(const char *uid_map, const char *gid_map);
-int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int map_all, int user_namespace_fd);
+int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int nofollow, int map_all,
+                      int user_namespace_fd);
 int ocipy_signalfd(void);
 int ocipy_unblock_signals(void);
 int ocipy_set_device_filter(int cgroup_fd, const char *instructions, int count);

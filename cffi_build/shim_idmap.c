@@ -24,6 +24,15 @@
 #define CLONE_TREE 1     /* OPEN_TREE_CLONE, which glibc and the kernel's header both define */
 #define RECURSIVE 0x8000 /* AT_RECURSIVE */
 
+/*
+ * In a helper, the first of all: it ends with the thread that it works for.  No handler of the runtime's may run in it,
+ * which is why it starts with all signals blocked.
+ */
+static void live_with(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (getppid() != parent) _exit(1); /* it was faster */
+}
+
 static int write_map(long pid, const char *name, const char *map) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%ld/%s", pid, name);
@@ -50,10 +59,11 @@ int ocipy_user_namespace(const char *uid_map, const char *gid_map) {
   sigset_t all, before;
   int fd = -1;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of the runtime's may run in the child */
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t parent = getpid();
   long pid = ocipy_clone(CLONE_NEWUSER, -1);
   if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    live_with(parent);
     for (;;) pause();
   }
   int error = errno;
@@ -70,7 +80,7 @@ int ocipy_user_namespace(const char *uid_map, const char *gid_map) {
 enum { AT_FORK, AT_SETNS, AT_OPEN_TREE, AT_SETATTR, AT_SEND };
 
 struct tree_request {
-  int mount_namespace_fd, user_namespace_fd, recursive, map_all;
+  int mount_namespace_fd, user_namespace_fd, recursive, nofollow, map_all;
   const char *source;
 };
 
@@ -96,6 +106,7 @@ static int send_tree(int socket_fd, int error, int fd) {
 /* In the helper: system calls only. */
 static int make_tree(const struct tree_request *request, int *stage) {
   unsigned flags = CLONE_TREE | O_CLOEXEC | (request->recursive > 0 ? RECURSIVE : 0);
+  if (request->nofollow) flags |= AT_SYMLINK_NOFOLLOW;
   struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)request->user_namespace_fd};
   *stage = AT_SETNS;
   if (setns(request->mount_namespace_fd, CLONE_NEWNS) < 0) return -1;
@@ -120,7 +131,7 @@ static int receive_tree(int socket_fd) {
   ssize_t got;
   while ((got = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) continue;
   struct cmsghdr *header = got == sizeof error && error == 0 ? CMSG_FIRSTHDR(&message) : NULL;
-  if (!header) return -error;
+  if (!header) return -(error ? error : AT_SEND << 16 | EMFILE); /* none: no descriptor was left for what came */
   memcpy(&fd, CMSG_DATA(header), sizeof fd);
   return fd;
 }
@@ -133,16 +144,18 @@ static int receive_tree(int socket_fd) {
  * host's namespace would be without the locks on read-only and the like, which the root of a user namespace could then
  * take off (mount_namespaces(7)).  A process with threads can't change its mount namespace, so another one does it.
  */
-int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int map_all, int user_namespace_fd) {
-  struct tree_request request = {mount_namespace_fd, user_namespace_fd, recursive, map_all, source};
+int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int nofollow, int map_all,
+                      int user_namespace_fd) {
+  struct tree_request request = {mount_namespace_fd, user_namespace_fd, recursive, nofollow, map_all, source};
   sigset_t all, before;
   int ends[2], stage;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -(AT_FORK << 16 | errno);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t parent = getpid();
   long pid = ocipy_clone(0, -1);
   if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    live_with(parent);
     int tree = make_tree(&request, &stage);
     _exit(send_tree(ends[1], tree < 0 ? stage << 16 | errno : 0, tree) < 0);
   }

@@ -6,6 +6,7 @@ import posix
 from _struct import pack
 
 from ocipy.failures import step_error
+from ocipy.plan.mount_options import COPY_LINK, SOURCE_LINK
 
 _TREE = b"T"  # cffi_build/ops.h
 
@@ -36,7 +37,7 @@ def mapped_tree(values: "dict[str, Any]", pid: int) -> int:
     """
     users = _user_namespace(values["uid"], values["gid"], pid)
     try:
-        return _tree(values["source"], values["recursive"], values["map_all"], users, pid)
+        return _tree(values["source"], pid, values["recursive"], map_all=values["map_all"], users=users)
     finally:
         posix.close(users)
 
@@ -48,8 +49,9 @@ def answer(sync: int, op: "SetupOp", index: int, pid: int) -> None:
     """
     root = op.values.get("path")
     source, recursive = (root, -1) if root else (op.values["source"], op.values["recursive"])
+    nofollow = not root and op.values["flags"] & (SOURCE_LINK | COPY_LINK) != 0
     try:
-        tree = _tree(source, recursive, False, -1, pid)
+        tree = _tree(source, pid, recursive, nofollow=nofollow)
     except OSError as problem:
         number = problem.errno if "open_tree" in str(problem.strerror) else errno.EACCES
         detail = f"open {root}" if root else f"open the source {source}"
@@ -57,12 +59,15 @@ def answer(sync: int, op: "SetupOp", index: int, pid: int) -> None:
     send(sync, [tree])
 
 
-def _tree(source: str, recursive: int, map_all: bool, users: int, pid: int) -> int:
+def _tree(
+    source: str, pid: int, recursive: int, *, nofollow: bool = False, map_all: bool = False, users: int = -1
+) -> int:
     from ocipy._shim import lib
 
     mounts = posix.open(f"/proc/{pid}/ns/mnt", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        tree = lib.ocipy_mapped_tree(mounts, source.encode("utf-8", "surrogateescape"), recursive, map_all, users)
+        path = source.encode("utf-8", "surrogateescape")
+        tree = lib.ocipy_mapped_tree(mounts, path, recursive, nofollow, map_all, users)
     finally:
         posix.close(mounts)
     if tree < 0:

@@ -147,6 +147,12 @@ def test_filesystems_and_their_options(ocipy, bundle):
     assert table["/tmp/contra"].options == {"rw", "relatime"}
 
 
+def test_a_source_longer_than_fsconfig_takes(ocipy, bundle):
+    mount = {"destination": "/tmp", "type": "tmpfs", "source": "x" * 300, "options": ["size=1m"]}
+    table = mount_table(inside(ocipy, bundle, SHOW_MOUNTS, change=add_mounts(mount)))
+    assert table["/tmp"].source == "x" * 300
+
+
 REFUSED = "EINVAL: invalid argument (the filesystem refused an option)"
 
 

@@ -66,6 +66,15 @@ def test_links_stay_inside_without_openat2(ocipy, bundle, tmp_path):
     assert list(outside.iterdir()) == []
 
 
+def test_a_remount_keeps_what_it_does_not_speak_of(ocipy, bundle, tmp_path):
+    mount = {"destination": "/tmp", "source": str(tmp_path), "options": ["bind", "nosymfollow", "noatime"]}
+    again = {"destination": "/tmp", "options": ["remount", "bind", "ro"]}
+    path = bundle("sh", "-c", SHOW_MOUNTS, change=together(no_ambient, add_mounts(mount, again)))
+    said, usual = run_without(ocipy, path, "mount_setattr").stdout, ocipy.run(path, status=0).stdout
+    assert looks(said)["/tmp"] == looks(usual)["/tmp"]
+    assert looks(said)["/tmp"][1] == {"ro", "nosymfollow", "noatime"}
+
+
 def test_recursive_attributes_take_a_newer_kernel(ocipy, bundle, tmp_path):
     mount = {"destination": "/tmp", "source": str(tmp_path), "options": ["rbind", "rro"]}
     said = run_without(ocipy, bundle(change=add_mounts(mount)), "mount_setattr", status=1).stderr

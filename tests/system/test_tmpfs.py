@@ -96,6 +96,13 @@ def test_extended_attributes_are_copied_up(ocipy, bundle):
     ]  # fmt: skip
 
 
+def test_copying_up_where_only_mount_2_will_do(ocipy, bundle):
+    path = bundle("ls", "/made", own_rootfs=True, change=add_mounts(tmpfs("/made", "iversion", "tmpcopyup")))
+    (path / "rootfs/made").mkdir()
+    (path / "rootfs/made/file").touch()
+    assert ocipy.run(path, status=0).stdout == "file\n"
+
+
 def test_copying_up_in_a_user_namespace(ocipy, bundle):
     def own(top):
         for directory, _, names in os.walk(top):

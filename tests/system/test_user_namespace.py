@@ -193,6 +193,15 @@ def test_a_source_that_only_the_host_s_root_may_reach(ocipy, bundle, tmp_path):
     assert line.startswith(f"mounts[7] (/tmp): open the source {hidden}/none: ENOENT: no such file or directory")
 
 
+@pytest.mark.parametrize("option", ["src-nofollow", "copy-symlink"])
+def test_a_link_that_only_the_host_s_root_may_reach(ocipy, bundle, tmp_path, option):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    (hidden / "link").symlink_to("to/where")
+    change = together(in_user_namespace, add_mounts(bind(hidden / "link", "/dev/link", option)))
+    assert inside(ocipy, bundle, "readlink /dev/link", change=change) == "to/where\n"
+
+
 def closed_directory(tmp_path, owner):
     """A directory that nobody but its owner may enter, with a bundle's things in it."""
     directory = tmp_path / "closed"
