@@ -96,6 +96,7 @@ static int has_ended(const struct hook *hook, int *status) {
 /* In a PID namespace of the container's own there is nothing else but what hooks left. */
 static void kill_all(const struct hook *hook) {
   kill(getpid() == 1 ? -1 : -hook->pid, SIGKILL);
+  kill(hook->pid, SIGKILL); /* which may not have come to its setsid yet */
 }
 
 /*

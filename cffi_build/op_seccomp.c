@@ -108,10 +108,12 @@ int op_seccomp_notify(struct init *init, struct reader *in) {
   struct bytes code = read_bytes(in);
   handover = (struct handover){.init = init, .listener = NOT_LOADED_YET, .running = 1};
   if (receive_agent(init, &handover) < 0) return -1;
-  if (clone(messenger, stack + sizeof stack,
-            CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
-            &handover, NULL, NULL, &handover.running) < 0)
-    return failed(init, "clone", "a thread");
+  int thread = clone(messenger, stack + sizeof stack,
+                     CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+                     &handover, NULL, NULL, &handover.running);
+  if (thread < 0) return failed(init, "clone", "a thread");
+  /* Were both SCHED_FIFO on one CPU, this one's waiting would keep the other from it for ever (sched(7)). */
+  syscall(SYS_sched_setscheduler, thread, SCHED_OTHER, &(struct sched_param){0});
   long listener = load_filter(flags, code);
   __atomic_store_n(&handover.listener, listener < 0 ? NOT_LOADED : (int)listener, __ATOMIC_RELEASE);
   while (__atomic_load_n(&handover.running, __ATOMIC_ACQUIRE)) continue;

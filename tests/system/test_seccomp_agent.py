@@ -11,6 +11,7 @@ import pytest
 from tests.system.looking import in_user_namespace, set_linux, set_process, set_user, together
 from tests.system.runtime import until
 from tests.system.seccomp_agent import LET_THROUGH, Agent, deny, pretend
+from tests.system.test_process_scheduling import REAL_TIME_SHARES, allowed
 
 pytestmark = pytest.mark.root
 
@@ -224,6 +225,24 @@ def test_in_a_user_namespace(ocipy, bundle, place, no_new_privileges):
     with Agent(place, lambda *_: deny(errno.EXDEV)) as agent:
         done = ocipy.run(bundle("mkdir", "/dev/shm/a", change=change), status=1)
     assert "Invalid cross-device link" in done.stderr
+    assert len(agent.states) == 1
+
+
+def test_a_real_time_process_on_one_cpu(ocipy, bundle, place):
+    """It waits for the agent's messenger without system calls, and mustn't keep the CPU from it."""
+    if not allowed("--fifo", "10"):
+        pytest.skip("no real-time scheduling here")
+
+    def change(config):
+        asking(place, "mkdir")(config)
+        config["process"]["scheduler"] = {"policy": "SCHED_FIFO", "priority": 10}
+        config["linux"]["resources"]["cpu"] = {"cpus": str(min(os.sched_getaffinity(0)))}
+        if REAL_TIME_SHARES.exists():
+            config["linux"]["cgroupsPath"] = f"/{bundle.cgroup}"
+            config["linux"]["resources"]["cpu"] |= {"realtimeRuntime": 50_000, "realtimePeriod": 1_000_000}
+
+    with Agent(place) as agent:
+        ocipy.run(bundle("true", change=change), status=0)
     assert len(agent.states) == 1
 
 
