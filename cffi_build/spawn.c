@@ -59,6 +59,8 @@ static void join(const struct ocipy_spawn *spawn) {
   int joined[8] = {0}, user = -1;
   for (int i = 0; i < spawn->join_count; i++)
     if (spawn->join_types[i] == CLONE_NEWUSER) user = i;
+  /* Whoever has CAP_SYS_PTRACE in that user namespace could read this copy of the runtime's memory, and take its files. */
+  if (user >= 0) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   for (int i = 0; user >= 0 && i < spawn->join_count; i++)
     if (i != user) joined[i] = setns(spawn->join_fds[i], (int)spawn->join_types[i]) == 0;
   if (user >= 0) {
@@ -175,6 +177,7 @@ static void child(const struct ocipy_spawn *spawn, const sigset_t *none) {
   uint64_t flags = spawn->flags;
   int offsets_fd = -1;
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  close(spawn->runtime_fd); /* or a runtime that ended before the line above would never show as the end of file */
   join_cgroups(spawn);
   /* Opened while /proc is the host's: a mount namespace to join may have another. */
   if (spawn->time_offsets && (offsets_fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC)) < 0)

@@ -124,7 +124,7 @@ class Spawn:
             offsets = ffi.new("char[]", op.values["time_offsets"].encode())
             spawn.time_offsets = offsets if op.values["time_offsets"] else ffi.NULL
             names = self._open_cgroups(spawn, op, opened)
-            spawn.sync_fd, spawn.program_fd = opened[0], opened[1]
+            spawn.sync_fd, spawn.runtime_fd, spawn.program_fd = opened[0], self._sync, opened[1]
             fds = ffi.new("int[]", [opened[0], opened[2], self._fds["listen"], self._fds["console"]])
             spawn.fds, spawn.fd_count = fds, len(fds)
             spawn.fd_base = self._base
