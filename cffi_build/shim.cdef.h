@@ -10,8 +10,8 @@ struct ocipy_spawn {
   const char *time_offsets; /* for the new time namespace, as /proc/PID/timens_offsets takes them; NULL: none */
   int become_root; /* become uid 0 of the (new or joined) user namespace */
   int cgroup_fd;  /* directory of the unified hierarchy to be cloned into; -1: none */
-  int task_fds[16]; /* tasks files of cgroup v1 hierarchies, open for writing, */
-  const char *task_paths[16]; /* and their names, for the error message */
+  const int *task_fds; /* tasks files of cgroup v1 hierarchies, open for writing, */
+  const char *const *task_paths; /* and their names, for the error message */
   int task_count;
   int sync_fd;    /* the child's end of the sync socket, */
   int runtime_fd; /* and the caller's */

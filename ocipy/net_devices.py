@@ -13,6 +13,7 @@ from ocipy.pointers import dotted, escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _OWN = "/proc/thread-self/ns/net"
@@ -69,7 +70,10 @@ def _fault(pointer: str, message: str) -> StepError:
 
 
 class Move:
-    """One interface on its way; ``undo`` takes it back, for a create that fails later on."""
+    """One interface on its way; ``undo`` takes it back, for a create that fails later on.
+
+    From ``do`` to ``close`` it holds the namespace: one that is new ends with init, and an interface in it as well.
+    """
 
     def __init__(self, name: str, inside: str, namespace_path: str) -> None:
         """``name`` on the host, ``inside`` in the namespace (with ``%d``: the kernel chooses a number).
@@ -83,33 +87,37 @@ class Move:
         self._routes: list[bytes] = []
         self._before: set[str] = set()
         self._link: Link | None = None
+        self._namespace = -1
 
     def do(self) -> None:
         """Move, give the addresses again, bring up.  Raises OSError; nothing is changed then."""
-        namespace = posix.open(self._path, posix.O_RDONLY | posix.O_CLOEXEC)
+        self._namespace = posix.open(self._path, posix.O_RDONLY | posix.O_CLOEXEC)
         try:
-            here, there = Netlink(), Netlink(namespace)
-            try:
-                self._prepare(here, there)
-                self._move(here, there, namespace)
-            finally:
-                here.close()
-                there.close()
-        finally:
-            posix.close(namespace)
+            self._between(self._move)
+        except BaseException:
+            self.close()
+            raise
 
     def undo(self) -> None:
         """Bring it back, with its name, addresses, routes and state.  Raises OSError."""
-        namespace = posix.open(self._path, posix.O_RDONLY | posix.O_CLOEXEC)
+        self._between(self._take_back)
+
+    def close(self) -> None:
+        """Let go of the namespace."""
+        if self._namespace >= 0:
+            posix.close(self._namespace)
+            self._namespace = -1
+
+    def _between(self, action: "Callable[[Netlink, Netlink], None]") -> None:
+        here = Netlink()
         try:
-            here, there = Netlink(), Netlink(namespace)
+            there = Netlink(self._namespace)
             try:
-                self._take_back(here, there)
+                action(here, there)
             finally:
-                here.close()
                 there.close()
         finally:
-            posix.close(namespace)
+            here.close()
 
     def _prepare(self, here: Netlink, there: Netlink) -> None:
         self._link = here.link(self._name)
@@ -122,10 +130,11 @@ class Move:
             # Asked of the kernel, the interface would have lost its addresses, or be there under its old name.
             raise OSError(errno.EEXIST, f"give the network interface the name {self._inside}")
 
-    def _move(self, here: Netlink, there: Netlink, namespace: int) -> None:
+    def _move(self, here: Netlink, there: Netlink) -> None:
+        self._prepare(here, there)
         assert self._link
         try:
-            _named("move the network interface", here.change, self._link.index, self._inside, namespace)
+            _named("move the network interface", here.change, self._link.index, self._inside, self._namespace)
             moved = self._find(there)
             for address in self._addresses:
                 if address.flags & _PERMANENT and address.scope == _UNIVERSE:

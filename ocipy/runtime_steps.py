@@ -2,7 +2,7 @@
 
 import posix
 
-from ocipy import files, hooks
+from ocipy import files
 from ocipy.cgroups import manager
 from ocipy.plan.ops import SetupOp
 
@@ -117,10 +117,12 @@ def _net_device(spawn: "Spawn", op: SetupOp) -> None:
 
     move = Move(op.values["name"], op.values["inside"], op.values["path"] or f"/proc/{spawn.pid}/ns/net")
     move.do()
-    spawn.undo.append(move.undo)
+    spawn.moves.append(move)
 
 
 def _run_hook(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy import hooks
+
     values = op.values
     hooks.run(values["hook"], values["number"], values, spawn.state | {"pid": spawn.pid})
 

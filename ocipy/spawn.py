@@ -7,7 +7,6 @@ from _struct import unpack_from
 
 from ocipy import files, log
 from ocipy.errors import OcipyError, StepError, SyscallError
-from ocipy.failures import hook_output, step_error, step_warning
 from ocipy.init_program import sealed_program
 from ocipy.plan.encode import WITHIN_SPAWN, encode
 from ocipy.plan.namespaces import CLONE_FLAGS
@@ -18,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from ocipy.net_devices import Move
 
 GO = b"G"
 # clone3(2) is missing or filtered (ENOSYS), or knows no CLONE_INTO_CGROUP (E2BIG; before Linux 5.7).
@@ -51,7 +52,7 @@ class Spawn:
         self.spawned = False
         self.trees: list[int] = []  # of id-mapped mounts, for init to attach
         self.made_groups: list[str] = []  # of resctrl, that outlive the container, but not a create that fails
-        self.undo: list[Callable[[], None]] = []  # what the end of the process doesn't undo
+        self.moves: list[Move] = []  # of network interfaces, which the end of the process doesn't undo
         self._fds = {"listen": listen, "console": console}
         self._base = 3 + preserve_fds
         self._sync = -1
@@ -99,7 +100,7 @@ class Spawn:
         except StepError:
             raise
         except (OSError, SyscallError) as problem:
-            raise step_error(op, index, problem) from problem
+            raise _step_error(op, index, problem) from problem
 
     def _spawn(self, index: int, op: SetupOp, fault: "tuple[int, int] | None") -> None:
         """The new process, from clone to ocipy-init; everything it gets is listed here."""
@@ -123,7 +124,8 @@ class Spawn:
                 setattr(spawn, name, int(op.values[name]))
             offsets = ffi.new("char[]", op.values["time_offsets"].encode())
             spawn.time_offsets = offsets if op.values["time_offsets"] else ffi.NULL
-            names = self._open_cgroups(spawn, op, opened)
+            alive: list[Any] = []  # a cffi structure doesn't hold what it points to
+            self._open_cgroups(spawn, op, opened, alive)
             spawn.sync_fd, spawn.runtime_fd, spawn.program_fd = opened[0], self._sync, opened[1]
             fds = ffi.new("int[]", [opened[0], opened[2], self._fds["listen"], self._fds["console"]])
             spawn.fds, spawn.fd_count = fds, len(fds)
@@ -133,7 +135,7 @@ class Spawn:
             if -pid in _NO_CLONE_INTO and spawn.cgroup_fd >= 0:
                 # Then the process moves itself into the unified cgroup as well, by the last of the names.
                 spawn.cgroup_fd = -1
-                spawn.task_count = len(names)
+                spawn.task_count += 1
                 pid = lib.ocipy_spawn(spawn)
         finally:
             for fd in opened:
@@ -147,8 +149,8 @@ class Spawn:
         self._needs_barrier = any(each.actor == INIT for each in self.plan.ops)
 
     @staticmethod
-    def _open_cgroups(spawn: "Any", op: SetupOp, opened: "list[int]") -> "list[Any]":
-        """The cgroups' files, as the spawn takes them; the value is what must live as long as ``spawn`` is used."""
+    def _open_cgroups(spawn: "Any", op: SetupOp, opened: "list[int]", alive: "list[Any]") -> None:
+        """The cgroups' files, as the spawn takes them."""
         from ocipy._shim import ffi
 
         spawn.cgroup_fd = -1
@@ -158,13 +160,13 @@ class Spawn:
             opened.append(posix.open(op.values["unified"], posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC))
             spawn.cgroup_fd = opened[-1]
             paths.append(f"{op.values['unified']}/cgroup.procs")
-        names = []
-        for number, path in enumerate(paths):
-            opened.append(posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC))
-            spawn.task_fds[number] = opened[-1]
-            names.append(ffi.new("char[]", f"write to {path}".encode("utf-8", "surrogateescape")))
-            spawn.task_paths[number] = names[-1]
-        return names
+        fds = []
+        for path in paths:
+            fds.append(posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC))
+            opened.append(fds[-1])
+        alive += [ffi.new("char[]", f"write to {path}".encode("utf-8", "surrogateescape")) for path in paths]
+        alive += ffi.new("int[]", fds), ffi.new("char *[]", alive[:])
+        spawn.task_fds, spawn.task_paths = alive[-2:]
 
     def _adopt(self, go_between: int) -> None:
         """The go-between of a second clone ends once it has told the pid of the process it left us."""
@@ -193,15 +195,19 @@ class Spawn:
             if kind == wanted:
                 return int(number)
             if kind == b"W":
+                from ocipy.failures import step_warning
+
                 log.warning(step_warning(self.plan.ops[number], int(error), text))
             elif kind == b"L":
+                from ocipy.failures import hook_output
+
                 log.debug(hook_output(self.plan.ops[number], text))
             elif kind == b"A":
                 from ocipy.seccomp import agent
 
                 agent.answer(self._sync, self.plan.ops[number], number, self.pid, self.state | {"pid": self.pid})
             elif kind == b"E":
-                raise step_error(self.plan.ops[number], int(number), OSError(int(error), text))
+                raise _step_error(self.plan.ops[number], int(number), OSError(int(error), text))
             elif kind == b"T" and self.pid:
                 from ocipy import mapped_trees
 
@@ -244,20 +250,22 @@ class Spawn:
         while packet := self._receive():
             if packet[:1] == b"E":
                 number, error = unpack_from("<II", packet, 1)
-                raise step_error(self.plan.ops[number], number, OSError(error, packet[9:].decode("utf-8", "replace")))
+                raise _step_error(self.plan.ops[number], number, OSError(error, packet[9:].decode("utf-8", "replace")))
 
     def _close(self) -> None:
         for fd in self.trees:
             posix.close(fd)
+        for move in self.moves:
+            move.close()
         if self._sync >= 0:
             posix.close(self._sync)
             self._sync = -1
 
     def _take_back(self) -> None:
         """What the end of the process wouldn't: the last first."""
-        for undo in reversed(self.undo):
+        for move in reversed(self.moves):
             try:
-                undo()
+                move.undo()
             except OSError as problem:
                 log.warning(f"while undoing the failed create: {problem.strerror}")
 
@@ -266,6 +274,12 @@ class Spawn:
             posix.kill(self.pid, 9)  # our own child, not reaped yet: the pid can't be another's
             posix.waitpid(self.pid, 0)
             self.pid = 0
+
+
+def _step_error(op: SetupOp, index: int, problem: "OSError | SyscallError") -> StepError:
+    from ocipy.failures import step_error
+
+    return step_error(op, index, problem)
 
 
 def _log_step(index: int, op: SetupOp) -> None:

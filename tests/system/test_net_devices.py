@@ -204,8 +204,10 @@ def test_it_stays_in_a_namespace_that_was_there(host, namespaces, create, within
 
 
 @pytest.mark.parametrize("joins", [False, True])
-def test_a_failure_later_on_takes_it_back(host, namespaces, refused, bundle, joins):
-    """As if create had never been attempted: name, addresses, state and routes."""
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer"])
+def test_a_failure_later_on_takes_it_back(host, namespaces, refused, bundle, joins, kind):
+    """As if create had never been attempted: name, addresses, state and routes; also where it is init that fails, and
+    its new namespace would end with it."""
     host.ip("link set eth7 up")
     for address in ("10.7.0.1/24 label eth7:1", "fd00::7/64 nodad"):
         host.ip("addr add", address, "dev eth7")
@@ -223,9 +225,9 @@ def test_a_failure_later_on_takes_it_back(host, namespaces, refused, bundle, joi
 
     before = seen()
     joined = namespaces() if joins else None
-    change = together(moving(eth7="net0"), with_hooks(createRuntime=[hook("exit 3")]),
+    change = together(moving(eth7="net0"), with_hooks(**{kind: [hook("exit 3")]}),
                       set_namespaces(network=joined.path) if joined else None)  # fmt: skip
-    assert "createRuntime hook #0" in refused(bundle(*FOREVER, change=change))
+    assert f"{kind} hook #0" in refused(bundle(*FOREVER, change=change))
     assert seen() == before
     assert joined is None or joined.names() == set()
 

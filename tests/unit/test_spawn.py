@@ -1,11 +1,12 @@
 """The runtime's end of the socket to init: messages in every order that two processes may send them in."""
 
+import os
 import socket
 import struct
 
 import pytest
 
-from ocipy.plan.ops import Plan
+from ocipy.plan.ops import Plan, SetupOp
 from ocipy.spawn import Spawn
 
 
@@ -39,3 +40,21 @@ def test_barrier_once(pair):
     for kind, number in ((b"B", 7), (b"P", 1234), (b"B", 9)):
         init.send(packet(kind, number))
     assert [spawn._receive_until(kind) for kind in (b"P", b"B", b"B")] == [1234, 7, 9]
+
+
+def test_any_number_of_hierarchies(tmp_path):
+    """Beside those with controllers there may be others, which only have a name."""
+    from ocipy._shim import ffi
+
+    names = [f"{tmp_path}/{number}" for number in range(40)]
+    for name in names:
+        os.close(os.open(name, os.O_CREAT))
+    spawn, opened, alive = ffi.new("struct ocipy_spawn *"), [], []
+    try:
+        Spawn._open_cgroups(spawn, SetupOp("spawn", "", tasks=names, unified=""), opened, alive)
+        assert spawn.task_count == len(names)
+        assert [os.readlink(f"/proc/self/fd/{spawn.task_fds[at]}") for at in range(40)] == names
+        assert [ffi.string(spawn.task_paths[at]).decode() for at in range(40)] == [f"write to {name}" for name in names]
+    finally:
+        for fd in opened:
+            os.close(fd)
