@@ -277,7 +277,7 @@ class Container:
 
         try:
             self.delete(force=True)
-        except OcipyError as problem:
+        except (OcipyError, OSError) as problem:
             # The first error is the one to report; what couldn't be undone is said in the log.
             log.warning(f"while undoing the failed start: {problem}")
 

@@ -1,12 +1,13 @@
 """``create``: from a bundle to a container whose init waits for ``start``; or nothing at all."""
 
 import _socket
+import errno
 import posix
 
 from ocipy import files, log
 from ocipy import host as host_info
 from ocipy.cgroups.paths import is_systemd_path
-from ocipy.errors import OcipyError, StepError, SyscallError, UsageError
+from ocipy.errors import OcipyError, StepError, SyscallError, UsageError, describe_errno
 from ocipy.plan.create import create as compile_plan
 from ocipy.plan.options import CreateOptions
 from ocipy.spawn import Spawn
@@ -110,15 +111,20 @@ def create(
         )
         run.run(fault)
     except BaseException:
+        _close(opened)  # at the limit of open files, undoing takes some
         _undo(state_dir, state, run)
         for path in pid_files:
             posix.unlink(path)
         raise
     finally:
-        for fd in opened:
-            posix.close(fd)
+        _close(opened)
         state_dir.close()
     return state
+
+
+def _close(opened: "list[int]") -> None:
+    while opened:
+        posix.close(opened.pop())
 
 
 def _undo(state_dir: StateDir, state: "dict[str, Any]", run: "Spawn | None") -> None:
@@ -128,7 +134,7 @@ def _undo(state_dir: StateDir, state: "dict[str, Any]", run: "Spawn | None") -> 
         state["resctrl"] += run.made_groups
     try:
         destruction.destroy(state_dir, state, run_hooks=run is not None and run.spawned)
-    except OcipyError as problem:
+    except (OcipyError, OSError) as problem:
         # The first error is the one to report; what couldn't be undone is said in the log.
         log.warning(f"while undoing the failed create: {problem}")
 
@@ -188,11 +194,16 @@ def _check_cgroups(paths: "dict[str, str]") -> None:
     Processes of one in use would be under the container's limits and be killed with it; a frozen one freezes init.
     """
     for path in paths.values():
-        if not files.exists(f"{path}/cgroup.procs"):
-            continue
-        from ocipy.cgroups.fitness import unfit
+        try:
+            posix.stat(f"{path}/cgroup.procs")
+        except OSError as problem:
+            if problem.errno not in (errno.ENOTDIR, errno.ENAMETOOLONG):
+                continue
+            reason = f"can't be a cgroup: {describe_errno(problem.errno)}"
+        else:
+            from ocipy.cgroups.fitness import unfit
 
-        reason = unfit(path)
+            reason = unfit(path)
         if reason:
             hint = "a container needs a cgroup of its own"
             raise StepError("linux.cgroupsPath", f"{path} {reason}", 0, hint, -1, "/linux/cgroupsPath")

@@ -45,7 +45,7 @@ def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) ->
         freezer.end(paths)
     if pid:
         kill(pid, state["init_process_start"])
-    failure: OcipyError | None = None
+    failure: Exception | None = None
     try:
         # Processes of a container that shares its PID namespace survive its init.
         manager.kill_all(paths)
@@ -56,7 +56,7 @@ def destroy(state_dir: StateDir, state: "dict[str, Any]", *, run_hooks: bool) ->
                 units.stop(**state["systemd"])
         finally:
             manager.remove(paths.values(), state_dir.root, state.get("cgroups_kept", ()))
-    except OcipyError as problem:
+    except (OcipyError, OSError) as problem:
         failure = problem
     if state.get("resctrl"):
         failure = _remove_groups(state["resctrl"]) or failure

@@ -201,7 +201,7 @@ def _remove_one(directory: str) -> None:
 
 def _tree(path: str) -> "list[str]":
     """The cgroup and all below it, parents first; empty when it doesn't exist."""
-    found = [path] if exists(path) else []
+    found = [path] if exists(f"{path}/.") else []
     for directory in found:
         try:
             found.extend(f"{directory}/{entry.name}" for entry in posix.scandir(directory) if entry.is_dir())
@@ -217,9 +217,12 @@ class _Ledger:
         self._path = f"{root}/{_LEDGER}"
 
     def __enter__(self) -> "Self":
-        self._fd = posix.open(self._path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+        try:
+            self._fd = posix.open(self._path, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise SyscallError("open", problem.errno or 0, self._path) from None
         fcntl.flock(self._fd, fcntl.LOCK_EX)
-        data = posix.pread(self._fd, 1 << 20, 0).decode("utf-8", "surrogateescape")
+        data = posix.pread(self._fd, posix.fstat(self._fd).st_size, 0).decode("utf-8", "surrogateescape")
         self._lines = data.split("\n")[:-1]  # no cgroup's name has a newline in it (cgroup_mkdir in kernel/cgroup)
         return self
 
@@ -227,9 +230,15 @@ class _Ledger:
         posix.close(self._fd)
 
     def _save(self) -> None:
+        """On a full disk what was noted before stays: lines are added at the end."""
         text = "".join(f"{line}\n" for line in self._lines).encode("utf-8", "surrogateescape")
-        posix.ftruncate(self._fd, 0)
-        posix.pwrite(self._fd, text, 0)
+        written = 0
+        try:
+            while written < len(text):
+                written += posix.pwrite(self._fd, text[written:], written)
+            posix.ftruncate(self._fd, written)
+        except OSError as problem:
+            raise SyscallError("write", problem.errno or 0, self._path) from None
 
     def add(self, directories: "Iterable[str]") -> None:
         """Note them, before they are made: what a crash leaves is then known to be ours."""
@@ -241,8 +250,8 @@ class _Ledger:
         while directory in self._lines:
             try:
                 posix.rmdir(directory)
-            except FileNotFoundError:
-                pass
+            except (FileNotFoundError, NotADirectoryError):
+                pass  # it was never made
             except OSError:
                 return  # another container's cgroup is in it
             self._lines.remove(directory)

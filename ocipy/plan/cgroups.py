@@ -1,6 +1,6 @@
 """The container's control groups as steps: made, given their limits and their device rules, before anything runs."""
 
-from ocipy.cgroups import devices, v1, v2
+from ocipy.cgroups import devices
 from ocipy.cgroups.settings import refusal
 from ocipy.plan.ops import SetupOp
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ocipy.cgroups.settings import Setting
     from ocipy.errors import StepError
-    from ocipy.host import HostInfo
+    from ocipy.host import Hierarchy, HostInfo
     from ocipy.plan.namespaces import Namespaces
     from ocipy.plan.scope import Scope
 
@@ -81,18 +81,27 @@ def _limits(
     resources: "dict[str, Any]", host: "HostInfo", paths: "dict[str, str]"
 ) -> "tuple[list[Setting], list[str]]":
     unified = host.unified
-    if unified is None:
-        if resources.get("unified"):
-            raise refusal("/linux/resources/unified", "this host has the cgroups of version 1 alone")
-        return v1.settings(resources, paths), []
-    if not host.hierarchies:
-        settings = v2.settings(resources, paths[""], unified.controllers)
-        return settings, v2.controllers(settings)
+    if unified and not host.hierarchies:
+        return _of_unified(resources, unified, paths)
+    if resources.get("unified") and unified is None:
+        raise refusal("/linux/resources/unified", "this host has the cgroups of version 1 alone")
+    from ocipy.cgroups import v1
+
     here = {name: value for name, value in resources.items() if _is_for_unified(name, host)}
-    own = v2.settings(here, paths[""], unified.controllers) if here else []
     v1_paths = {name: path for name, path in paths.items() if name}
     rest = {name: value for name, value in resources.items() if name not in here}
-    return v1.settings(rest, v1_paths) + own, v2.controllers(own)
+    settings = v1.settings(rest, v1_paths)
+    own, controllers = _of_unified(here, unified, paths) if here and unified else ([], [])
+    return settings + own, controllers
+
+
+def _of_unified(
+    resources: "dict[str, Any]", unified: "Hierarchy", paths: "dict[str, str]"
+) -> "tuple[list[Setting], list[str]]":
+    from ocipy.cgroups import v2
+
+    settings = v2.settings(resources, paths[""], unified.controllers)
+    return settings, v2.controllers(settings)
 
 
 def _rootless(
@@ -133,6 +142,8 @@ _CONTROLLERS = {
 
 def _refuse_limits(resources: "dict[str, Any]", host: "HostInfo") -> None:
     """Without a cgroup nothing holds a container to its limits; device rules are an outer cgroup's matter then."""
+    from ocipy.cgroups import v2
+
     for setting in v2.settings(resources, ""):
         if host.rootless and host.cgroup_mode != "none":
             raise _not_delegated(setting.pointer)

@@ -177,6 +177,12 @@ def check_device_rules(config: "dict[str, Any]") -> "Iterator[Fault]":
                 yield Fault(f"{pointer}/{name}", f"expected a device number, or -1 for all, got {rule[name]}")
 
 
+def check_cgroups_path(config: "dict[str, Any]") -> "Iterator[Fault]":
+    """The kernel has none with a line break (cgroup_mkdir in kernel/cgroup)."""
+    if "\n" in config["linux"]["cgroupsPath"]:
+        yield Fault("/linux/cgroupsPath", "the name of a cgroup can't have a line break in it")
+
+
 def check_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
     """What each version of cgroups refuses, and entries without limits.  0 means unset to dockerd, -1 no limit."""
     resources, pointer = config["linux"]["resources"], "/linux/resources"
@@ -231,6 +237,6 @@ def warn_resources(config: "dict[str, Any]") -> "Iterator[Fault]":
 
 LINUX_CHECKS: "tuple[Check, ...]" = (
     check_namespaces, check_needed_namespaces, check_id_mappings, check_mount_mappings, check_time_offsets,
-    check_sysctls, check_devices, check_device_rules, check_resources, check_net_devices,
+    check_sysctls, check_devices, check_device_rules, check_cgroups_path, check_resources, check_net_devices,
 )  # fmt: skip
 LINUX_WARNINGS: "tuple[Check, ...]" = (warn_paths, warn_unused_mappings, warn_resources)

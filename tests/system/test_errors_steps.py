@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.system.runtime import change_at
+from tests.system.looking import set_linux
+from tests.system.runtime import cgroups_of, change_at
 
 pytestmark = pytest.mark.root
 
@@ -103,3 +104,17 @@ def test_a_terminal_without_a_console_socket(ocipy, bundle):
     assert "--console-socket" in ocipy.refused(path, command="run -d")
     assert "/no/such" in ocipy.fails("create", "--console-socket", "/no/such", "-b", path, ocipy.new_id())
     assert "process.terminal" in ocipy.fails("create", "--console-socket", "/no/such", "-b", bundle(), ocipy.new_id())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("cgroup.procs", "ENOTDIR: not a directory"), ("a/" * 3000, "ENAMETOOLONG: file name too long")],
+)
+def test_a_name_that_no_cgroup_can_have(ocipy, bundle, test_name, name, reason):
+    """Before any cgroup above it is made."""
+    above = "" if name == "cgroup.procs" else f"/{test_name}"
+    message = ocipy.refused(bundle(change=set_linux(cgroupsPath=f"{above}/{name}")))
+    assert message.startswith("linux.cgroupsPath: ")
+    assert f"can't be a cgroup: {reason}" in message
+    assert not cgroups_of(test_name)
+    assert not (ocipy.root / "@cgroups").exists()

@@ -267,3 +267,24 @@ def test_a_failure_after_the_pid_file_takes_it_along(ocipy, bundle, tmp_path):
     with pytest.raises(StepError):
         creation.create(directory, CreateOptions(container, path), pid_file=str(pid_file), fault=(index, errno.EIO))
     assert not pid_file.exists()
+
+
+def test_what_cannot_be_undone_keeps_nothing_else(ocipy, bundle, monkeypatch):
+    """Such as cgroups, for want of a descriptor to list them by."""
+    from ocipy.cgroups import manager
+
+    remove = manager.remove
+
+    def failing(*arguments):
+        remove(*arguments)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/sys/fs/cgroup")
+
+    container, path = ocipy.new_id(), str(bundle("true"))
+    monkeypatch.setattr(manager, "remove", failing)
+    with pytest.raises(StepError, match="fault injected"):
+        creation.create(StateDir(str(ocipy.root), container), CreateOptions(container, path), fault=(0, errno.EIO))
+    assert ocipy.left() == []
+    creation.create(StateDir(str(ocipy.root), container), CreateOptions(container, path))
+    with pytest.raises(OSError, match="Too many open files"):
+        Container(container, str(ocipy.root)).delete(force=True)
+    assert ocipy.left() == []

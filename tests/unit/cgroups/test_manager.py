@@ -235,3 +235,58 @@ def test_a_cgroup_that_is_kept_loses_what_is_in_it(tree, root):
         (tree / path).mkdir(parents=True)
     manager.remove([f"{tree}/kept", f"{tree}/own"], root, [f"{tree}/kept"])
     assert below(tree) == ["kept"]
+
+
+def test_what_was_never_made_below_a_file_is_struck_out(tree, root):
+    """A name that cgroupfs has for a file of its own."""
+    (tree / "a").mkdir()
+    (tree / "a/tasks").touch()
+    with pytest.raises(SyscallError, match="ENOTDIR"):
+        manager.create([f"{tree}/b/box", f"{tree}/a/tasks/x/box"], str(root))
+    manager.remove([f"{tree}/b/box", f"{tree}/a/tasks/x/box"], str(root))
+    assert below(tree) == ["a", "a/tasks"]
+    assert ledger(root) == []
+
+
+def test_a_file_of_the_cgroups_name_is_left_alone(tree, root):
+    (tree / "tasks").touch()
+    manager.remove([f"{tree}/tasks"], str(root))
+    assert below(tree) == ["tasks"]
+
+
+def test_on_a_full_disk_the_ledger_keeps_what_it_has(tree, root, monkeypatch):
+    """Some bytes of the first write still find room."""
+    first, second = f"{tree}/a/one", f"{tree}/b/two"
+    manager.create([first], str(root))
+    pwrite = os.pwrite
+
+    def full(fd, data, offset):
+        room = len(f"{tree}/a\n") + 3
+        if offset >= room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(fd, data[: room - offset], offset)
+
+    monkeypatch.setattr("posix.pwrite", full)
+    with pytest.raises(SyscallError, match=rf"write {root}/@cgroups: ENOSPC"):
+        manager.create([second], str(root))
+    monkeypatch.undo()
+    assert below(tree) == ["a", "a/one"]
+    manager.remove([first], str(root))
+    assert below(tree) == []
+    assert ledger(root) == []
+
+
+def test_a_ledger_that_cannot_be_opened(tree, root):
+    (root / "@cgroups").mkdir()
+    with pytest.raises(SyscallError, match=rf"open {root}/@cgroups: EISDIR"):
+        manager.create([f"{tree}/a/box"], str(root))
+
+
+def test_a_long_ledger(tree, root):
+    """Longer than any one read that isn't told its length."""
+    noted = [f"/nowhere/{'x' * 4000}/{number}" for number in range(300)]
+    (root / "@cgroups").write_text("".join(f"{line}\n" for line in noted))
+    manager.create([f"{tree}/a/box"], str(root))
+    manager.remove([f"{tree}/a/box"], str(root))
+    assert below(tree) == []
+    assert ledger(root) == noted
