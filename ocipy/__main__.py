@@ -3,6 +3,7 @@
 Kept to a few lines: a script's own code is compiled anew at every start.
 """
 
+import _signal
 import gc
 import posix
 import sys
@@ -20,6 +21,8 @@ if sys.flags.no_site:
 
 from ocipy.cli import main
 
+# Ignored, as an engine may hand it down, children would end without a status for us (waitpid(2)).
+_signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
 STATUS = main(sys.argv[1:])
 if sys.flags.no_site:
     pack.save()

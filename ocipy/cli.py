@@ -107,8 +107,15 @@ def _report(message: str, status: int) -> int:
         sys.stdout.flush()
     except OSError as problem:
         log.debug(f"standard output: {problem.strerror}")
-    print(f"ocipy: {message}", file=sys.stderr)
+    print(f"ocipy: {_printable(message)}", file=sys.stderr)
     return status
+
+
+def _printable(text: str) -> str:
+    """``text`` with escapes for what would end the line, or tell a terminal something: names, a container's output."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _print_version() -> None:

@@ -84,12 +84,13 @@ def _start(hook: "dict[str, Any]") -> "tuple[int, int, int]":
         *((posix.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()),
     ]
     environment = dict(entry.partition("=")[::2] for entry in hook["env"])
+    name, *arguments = hook["args"]
     try:
         # A session of its own, so that a timeout ends what the hook started as well; and none of the signals blocked
         # that `run` takes by signalfd, nor ignored that Python ignores.
         pid = posix.posix_spawn(
             hook["path"],
-            hook["args"],
+            (name or hook["path"], *arguments),  # which posix_spawn(3) takes empty, but not Python
             environment,
             file_actions=actions,
             setsid=True,

@@ -23,8 +23,9 @@ def check_scheduler(config: "dict[str, Any]") -> "Iterator[Fault]":
         yield Fault(f"{pointer}/policy", "no kernel implements SCHED_ISO (expected one such as SCHED_BATCH)")
     if not -20 <= nice <= 19:
         yield Fault(f"{pointer}/nice", f"expected a whole number from -20 to 19, got {nice}")
-    if "SCHED_FLAG_KEEP_POLICY" in flags:
-        pass  # the policy the priority is for is the runtime's own
+    if "SCHED_FLAG_KEEP_POLICY" in flags:  # the policy that the priority is for is the runtime's own
+        if not 0 <= priority <= 99:
+            yield Fault(f"{pointer}/priority", f"expected a priority from 0 to 99, got {priority}")
     elif policy in ("SCHED_FIFO", "SCHED_RR"):
         if not 1 <= priority <= 99:
             yield Fault(f"{pointer}/priority", f"{policy} needs a priority from 1 to 99, not {priority}")

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from tests.system.runtime import RUNTIME, until, wait_ended
+from tests.system.hooking import hook, with_hooks
+from tests.system.runtime import DEADLINE, RUNTIME, until, wait_ended
 
 pytestmark = pytest.mark.root
 
@@ -159,3 +160,11 @@ def test_a_container_deleted_from_outside(foreground, ocipy, bundle):
     _, said = process.communicate()
     assert said == b""
     assert process.returncode == 137
+
+
+def test_children_that_the_caller_ignores(ocipy, bundle):
+    """SIGCHLD ignored is handed down by execve(2), and would take the status of hooks and of the container."""
+    path = bundle("sh", "-c", "exit 7", change=with_hooks(createRuntime=[hook("exit 0")]))
+    command = (RUNTIME, "--root", str(ocipy.root), "run", "-b", str(path), ocipy.new_id())
+    done = ocipy.execute("sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", *command, timeout=DEADLINE)
+    assert done.returncode == 7, done.stderr

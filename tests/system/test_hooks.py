@@ -227,6 +227,14 @@ def test_no_args_means_the_path(ocipy, bundle, tmp_path):
     assert (tmp_path / "args").read_text() == f"{script} 0\n"
 
 
+@pytest.mark.parametrize("kind", RUNTIME_KINDS)
+def test_an_empty_name_is_taken(ocipy, bundle, notes, kind):
+    """The first of args, which is no more than what the program is told of its name."""
+    hooks = {kind: [{"path": "/bin/sh", "args": ["", "-c", f"echo $1 > {notes}/args", "sh", "x"]}]}
+    ocipy.run(bundle(change=with_hooks(**hooks)), status=0)
+    assert (notes / "args").read_text() == "x\n"
+
+
 def test_prestart_may_move_the_network(ocipy, bundle, notes):
     """What the hook is there for: the namespaces exist by then."""
     script = "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); readlink /proc/$pid/ns/net"

@@ -124,6 +124,15 @@ def test_a_word_that_is_no_text_is_an_error_like_any(command, tmp_path):
     assert json.loads(path.read_text().splitlines()[-1])["msg"] == "unknown option --bad\udcff"
 
 
+def test_an_error_is_one_line_of_text(command, tmp_path):
+    """Whatever a name or a container's output has in it; the log has it quoted, as it is."""
+    path = tmp_path / "log"
+    status, _, err = command("--log", str(path), "--log-format", "json", "state", "--a\nb\x1b[2J\u2028ü")
+    assert status == 1
+    assert err == "ocipy: unknown option --a\\nb\\x1b[2J\\u2028ü\n"
+    assert json.loads(path.read_text())["msg"] == "unknown option --a\nb\x1b[2J\u2028ü"
+
+
 @pytest.mark.parametrize(
     ("words", "settings"),
     [
