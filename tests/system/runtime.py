@@ -209,7 +209,12 @@ def mounts_below(*directories):
 
 def children():
     """Pids of this process's children that have not ended; those that have are reaped."""
-    found = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found += (task / "children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread that has ended: its children are another's by now
     living = []
     for pid in map(int, found):
         try:
