@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -220,10 +219,14 @@ def test_the_library(ocipy, bundle):
         container.events(0)
     reader, writer = os.pipe()
     try:
-        threading.Timer(0.05, os.close, [writer]).start()
-        assert {event["type"] for event in container.events(0.01, stop=reader)} == {"stats"}
+        for event in container.events(0.01, stop=reader):
+            assert event["type"] == "stats"
+            if writer >= 0:
+                os.close(writer)
+                writer = -1
     finally:
         os.close(reader)
+    assert writer == -1, "there was no event before the end"
     container.kill("KILL")
     container.wait()
     assert list(events) == []

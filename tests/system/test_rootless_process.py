@@ -50,7 +50,7 @@ def test_names(as_user):
     ("name", "value"),
     [
         ("net.ipv4.ip_unprivileged_port_start", "80"),
-        ("net.core.somaxconn", "99"),
+        ("net.ipv4.ip_default_ttl", "99"),
         ("net.ipv4.ping_group_range", "0\t0"),
     ],
 )
