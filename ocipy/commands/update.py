@@ -79,6 +79,7 @@ def _limits(parsed: Parsed) -> "dict[str, Any]":
 
 
 _UNITS = "kmgtp"
+_MOST_DIGITS = 40  # Python reads numbers of some thousands alone
 
 
 def size(text: str, option: str) -> int:
@@ -94,7 +95,7 @@ def size(text: str, option: str) -> int:
     digits = number.removesuffix(" ")
     whole, _, fraction = digits.partition(".")
     known = unit in ("", "b") or (exponent and unit[1:] in ("", "b", "ib"))
-    if not (known and (whole + fraction).isascii() and (whole + fraction).isdigit()):
+    if not (known and (whole + fraction).isascii() and (whole + fraction).isdigit() and len(digits) < _MOST_DIGITS):
         raise UsageError(f"invalid value for {option}: {text!r} (expected bytes, or such as 512k, 64m, 1.5g; -1: none)")
     scale = 1 << 10 * exponent
     return int(whole or 0) * scale + int(fraction or 0) * scale // int(f"1{'0' * len(fraction)}")
