@@ -1,11 +1,13 @@
 """The systemd driver with systemd; test_systemd_fake.py has what needs none."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.system.looking import add_mounts, bind, set_linux, together
+from tests.system.rootless import User
 from tests.system.runtime import until
 
 pytestmark = [pytest.mark.root, pytest.mark.systemd, pytest.mark.cgroup_v2("memory", "pids", "cpu")]
@@ -136,3 +138,43 @@ def test_pause_within_a_scope(ocipy, scoped):
     assert ocipy.status(container) == "paused"
     ocipy("delete", "--force", container, status=0)
     assert show(unit, "LoadState") == {"LoadState": "not-found"}
+
+
+MANAGED = 1000  # the ordinary user who has a manager in the virtual machine
+
+
+@pytest.fixture
+def managed_user(ocipy, tmp_path, busybox_rootfs):
+    """A user with a systemd manager, and so a runtime directory and a bus, of their own."""
+    runtime = Path(f"/run/user/{MANAGED}")
+    if not (runtime / "systemd/private").exists():
+        pytest.skip(f"needs systemd's manager of user {MANAGED}")
+    user = User(ocipy, tmp_path / "home", busybox_rootfs, MANAGED)
+    user.environment |= {"XDG_RUNTIME_DIR": str(runtime), "DBUS_SESSION_BUS_ADDRESS": f"unix:path={runtime}/bus"}
+    return user
+
+
+def test_a_scope_of_a_user_s_manager(managed_user, test_name):
+    """Created, updated and deleted without any right of root's."""
+    name = test_name.replace("-", "_")
+    unit, user = f"box-{name}.scope", managed_user
+    place = {"cgroupsPath": f"user.slice:box:{name}", "resources": {"pids": {"limit": 20}}}
+    path = user.bundle("sleep", "1000", change=set_linux(**place))
+
+    def run(*words):
+        return user("--root", user.root, "--systemd-cgroup", *words, status=0).stdout
+
+    def limit():
+        return user.execute("systemctl", "--user", "show", unit, "-pTasksMax", status=0).stdout.strip()
+
+    run("create", "--bundle", path, "c1")
+    pid = json.loads(run("state", "c1"))["pid"]
+    cgroup = Path("/sys/fs/cgroup" + Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::"))
+    assert f"user@{MANAGED}.service" in cgroup.parts
+    assert cgroup.name == unit
+    assert ((cgroup / "pids.max").read_text().strip(), limit()) == ("20", "TasksMax=20")
+    run("start", "c1")
+    run("update", "--pids-limit", "30", "c1")
+    assert ((cgroup / "pids.max").read_text().strip(), limit()) == ("30", "TasksMax=30")
+    run("delete", "--force", "c1")
+    until(lambda: not cgroup.exists(), "the end of the scope")
