@@ -56,6 +56,13 @@ def load(path: Path = PATH) -> Store:
     return document
 
 
+def passed_at(store: Store, place: str) -> set[str]:
+    """The cases that ocipy passed in every run of ``place``."""
+    runs = [run["results"] for run in store["runs"] if run["environment"]["runtime"] == "ocipy"
+            and run["environment"]["place"] == place]  # fmt: skip
+    return {name for name in store["cases"] if runs and all(run.get(name, ("", ""))[0] == "pass" for run in runs)}
+
+
 def save(store: Store, path: Path = PATH) -> None:
     """One line for each case, sentence and result, so that a change of one is a change of one line."""
     runs = [

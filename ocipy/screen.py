@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _STDIN = 0
 _ROOM = 2  # lines that aren't containers: the headings, and what the keys do
+_SHORT_ID = 12  # characters: what engines show of their ids
 _FIRST = 0.25  # seconds, at most, to the second measurement, which the first rates wait for
 _SORT_KEYS = {"c": "cpu", "m": "memory", "i": "io", "p": "pids", "n": "id"}
 _HELP = "q quit   sort by  " + "  ".join(f"{key} {order}" for key, order in _SORT_KEYS.items())
@@ -94,10 +95,14 @@ class Screen:
         if len(rows) > room:
             room = max(0, room - 1)
         table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1), header_style="reverse")
-        for number, heading in enumerate(HEADINGS):
-            table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)
+        # Where not all fits, ids are cut first: half a number is worse than none.
+        table.add_column(HEADINGS[0], min_width=_SHORT_ID)
+        for number, heading in enumerate(HEADINGS[1:]):
+            table.add_column(heading, justify="right" if number else "left", no_wrap=True)
         for row in rows[:room]:
-            table.add_row(*(_styled(word) for word in cells(row)))
+            container, *words = cells(row)
+            name = Text(container, no_wrap=True, overflow="ellipsis")
+            table.add_row(name, *(_styled(word) for word in words))
         hidden = [Text(f"… {len(rows) - room} more", style="dim")] if len(rows) > room else []
         keys = Text(f"{_HELP}   (by {self._order})", style="dim", no_wrap=True, overflow="ellipsis")
         return Group(table, *hidden, keys)

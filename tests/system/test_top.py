@@ -16,6 +16,7 @@ import pytest
 
 from ocipy import NotFoundError, Usage
 from ocipy.state import StateDir
+from ocipy.usage_table import HEADINGS
 from tests.system.looking import either_version, resources
 from tests.system.runtime import DEADLINE, RUNTIME
 
@@ -30,7 +31,7 @@ LEAVE = "\x1b[?1049l"  # the alternate screen
 class Terminal:
     """A terminal with a program in it; ``seen`` is all that it has drawn since it was last forgotten."""
 
-    def __init__(self, command, lines=12, columns=100):
+    def __init__(self, command, lines=12, columns=160):
         self.master, slave = os.openpty()
         self._size(lines, columns)
         self.before = termios.tcgetattr(slave)
@@ -229,6 +230,21 @@ def test_a_resize_is_followed(ocipy, bundle, live):
     assert lines[4].startswith("q quit")
     terminal.type("q")
     assert terminal.ended() == 0
+
+
+def test_ids_are_cut_before_numbers_are(ocipy, bundle, live):
+    container = "x" * 64
+    ocipy("run", "-d", "--bundle", bundle(*FOREVER), container, status=0)
+    terminal = live(columns=110)
+    lines = terminal.until(lambda text: "running" in text)
+    assert lines[0].split() == list(HEADINGS)
+    name, *words = lines[1].split()
+    assert 12 <= len(name) < 64
+    assert (name[:-1], name[-1]) == ("x" * (len(name) - 1), "…")
+    assert not any("…" in word for word in words)
+    terminal.type("q")
+    assert terminal.ended() == 0
+    ocipy("delete", "--force", container, status=0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

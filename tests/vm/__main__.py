@@ -27,8 +27,8 @@ def main(words: list[str]) -> int:
     parser.add_argument("variant", nargs="*", help=f"which machines to boot: {', '.join(v.name for v in VARIANTS)}")
     parser.add_argument("--runtimes", default="ocipy", help=f"run the conformance suite against: {','.join(RUNTIMES)}")
     options = parser.parse_args(own)
-    named = options.variant or [each.name for each in VARIANTS if each.tests or not dashes]
-    chosen = [each for each in VARIANTS if each.name in named]
+    unasked = [each for each in VARIANTS if each.unasked]
+    chosen = [each for each in VARIANTS if each.name in options.variant] if options.variant else unasked
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if os.geteuid() != 0 or missing or not chosen:
         print(f"vm: needs root, and the packages in {Path(__file__).with_name('needs')}; missing: {missing}")
@@ -40,7 +40,7 @@ def main(words: list[str]) -> int:
         outcomes = list(pool.map(lambda each: run(made, each, tests, runtimes), chosen))
     print(results.summary(outcomes))
     bad = any(outcome.problems for outcome in outcomes)
-    if len(chosen) == len(VARIANTS) and not dashes:
+    if chosen == unasked and not dashes:
         for name, reason in results.ran_nowhere(outcomes, NEEDS).items():
             print(f"{name}: ran on no machine: {reason}")
             bad = True

@@ -73,6 +73,16 @@ def test_a_failure_anywhere_is_a_failure():
     assert lines[2].endswith("| not run | **no**: why (in host, cgroup v1 beside v2; elsewhere yes) | not run |  |")
 
 
+def test_what_a_place_has_shown():
+    """What a virtual machine needn't run again: a skip in one of the place's runs is enough to run it."""
+    passed, skipped = {"one": ["pass", ""]}, {"one": ["skip", "why"]}
+    hybrid = run("ocipy", passed, cgroups="hybrid")
+    assert stored.passed_at(a_store(hybrid, run("ocipy", passed)), "host") == {"one"}
+    assert stored.passed_at(a_store(hybrid, run("ocipy", skipped)), "host") == set()
+    assert stored.passed_at(a_store(hybrid), "vm") == set()
+    assert stored.passed_at(a_store(run("runc", passed), run("ocipy", {})), "host") == set()
+
+
 def test_what_the_runtimes_spec_lacks_is_no_failure():
     store = a_store(run("runc", {"one": ["fail", "why"]}), since="1.1.0", note="The judgement.")
     assert stored.of_case(store, "one", "runc").kind == "newer"
