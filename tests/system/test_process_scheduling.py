@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.looking import inside, set_linux, set_process, together
+from tests.system.looking import inside, resources, set_linux, set_process, together
 
 pytestmark = pytest.mark.root
 
@@ -143,6 +143,40 @@ needs_numa = pytest.mark.skipif(not Path("/proc/self/numa_maps").exists(), reaso
 def test_a_memory_policy(ocipy, bundle, policy, expected):
     text = inside(ocipy, bundle, "cat /proc/self/numa_maps", change=set_linux(memoryPolicy=policy))
     assert {line.split()[1] for line in text.splitlines()} == {expected}
+
+
+@pytest.mark.numa
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({"mode": "MPOL_BIND", "nodes": "1"}, "bind:1"),
+        ({"mode": "MPOL_INTERLEAVE", "nodes": "0,1"}, "interleave:0-1"),
+        ({"mode": "MPOL_PREFERRED_MANY", "nodes": "0-1"}, "prefer (many):0-1"),
+        ({"mode": "MPOL_BIND", "nodes": "1", "flags": ["MPOL_F_RELATIVE_NODES"]}, "bind=relative:1"),
+    ],
+)
+def test_a_memory_policy_of_two_nodes(ocipy, bundle, policy, expected):
+    text = inside(ocipy, bundle, "cat /proc/self/numa_maps", change=set_linux(memoryPolicy=policy))
+    for line in text.splitlines():
+        assert line.split(" ", 1)[1].startswith(f"{expected} ")
+
+
+@pytest.mark.numa
+def test_memory_comes_from_the_node_that_the_policy_binds_to(ocipy, bundle):
+    change = set_linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "1"})
+    heap = inside(ocipy, bundle, "grep heap /proc/self/numa_maps", change=change)
+    assert " N1=" in heap
+    assert " N0=" not in heap
+
+
+@pytest.mark.numa
+@pytest.mark.cgroup_v2("cpuset")
+def test_memory_nodes_of_the_cpuset(ocipy, bundle):
+    container = ocipy.start(bundle("sleep", "1000", change=resources(cpu={"mems": "1"})))
+    status = Path(f"/proc/{ocipy.pid(container)}/status")
+    assert "Mems_allowed_list:\t1\n" in status.read_text()
+    ocipy("update", "--cpuset-mems", "0-1", container, status=0)
+    assert "Mems_allowed_list:\t0-1\n" in status.read_text()
 
 
 @needs_numa
