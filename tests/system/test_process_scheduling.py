@@ -158,7 +158,7 @@ def test_a_memory_policy(ocipy, bundle, policy, expected):
 def test_a_memory_policy_of_two_nodes(ocipy, bundle, policy, expected):
     text = inside(ocipy, bundle, "cat /proc/self/numa_maps", change=set_linux(memoryPolicy=policy))
     for line in text.splitlines():
-        assert line.split(" ", 1)[1].startswith(f"{expected} ")
+        assert f"{line} ".split(" ", 1)[1].startswith(f"{expected} ")
 
 
 @pytest.mark.numa
