@@ -1,0 +1,112 @@
+"""Operations of dockerd: what the daemon does itself, or asks of a runtime in a way of its own."""
+
+import signal
+
+from tests.engines.commandline import IMAGE
+from tests.engines.docker import Docker
+from tests.engines.matrix import operation
+from tests.system.runtime import until
+
+DOCKER = ("docker", "docker-userns")
+# A shell that ends at once when it is asked to.
+LISTENING = ("sh", "-c", "trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
+
+
+def wait_for_log(docker: Docker, name: str, text: str) -> None:
+    until(lambda: text in docker("logs", name).out, f"{text!r} in the log")
+
+
+@operation(*DOCKER)
+def docker_live_restore(docker: Docker) -> None:
+    """live-restore: a container outlives a dockerd that is killed, and is looked after by the next."""
+    with docker.container(command=LISTENING) as name:
+        wait_for_log(docker, name, "ready")
+        pid = docker.state(name)["Pid"]
+        docker.end_daemon(signal.SIGKILL)
+        docker.start_daemon()
+        assert docker.state(name)["Pid"] == pid
+        docker("stop", name)
+        assert docker.state(name)["ExitCode"] == 3
+        assert docker("logs", name).out == "ready\nasked\n"
+
+
+@operation(*DOCKER)
+def docker_restart_policy(docker: Docker) -> None:
+    """--restart on-failure: a container that fails is started again as often as that"""
+    script = "echo again; exit 4"
+    with docker.container("--restart", "on-failure:2", command=("sh", "-c", script)) as name:
+        until(lambda: docker("logs", name).out.count("again") == 3, "the third start")
+        assert docker("wait", name).out == "4\n"
+        assert docker.inspect(name)["RestartCount"] == 2
+
+
+DOCKERFILE = f"""FROM {IMAGE}
+ARG WHO=nobody
+RUN echo $WHO >/who; id -u
+WORKDIR /work
+USER 1000:1000
+ENV COLOR=green
+RUN echo $COLOR $(id -u) $(pwd) && ! touch /etc/mine
+CMD ["cat", "/who"]
+"""
+
+
+def build(docker: Docker, kit: bool, dockerfile: str, *flags: object, status: int = 0) -> str:
+    """``docker build``'s output."""
+    context = docker.place / "context"
+    context.mkdir(exist_ok=True)
+    (context / "Dockerfile").write_text(dockerfile)
+    progress = ("--progress", "plain") if kit else ()
+    usual = docker.environment
+    docker.environment = usual | {"DOCKER_BUILDKIT": "1" if kit else "0"}
+    try:
+        done = docker("build", "--no-cache", *progress, *flags, context, status=status)
+    finally:
+        docker.environment = usual
+    return done.out + done.err
+
+
+def check_build(docker: Docker, kit: bool) -> None:
+    output = build(docker, kit, DOCKERFILE, "--build-arg", "WHO=somebody", "-t", "built")
+    assert "green 1000 /work" in output, output
+    try:
+        assert docker("run", "--rm", "--network", "none", "built").out == "somebody\n"
+    finally:
+        docker("rmi", "built")
+    failed = build(docker, kit, f"FROM {IMAGE}\nRUN exit 9\n", status=1 if kit else 9)
+    assert ("exit code: 9" if kit else "non-zero code: 9") in failed, failed
+
+
+@operation(*DOCKER)
+def docker_build(docker: Docker) -> None:
+    """build with RUN, with the classic builder: arguments, user, working directory; a RUN that fails"""
+    check_build(docker, kit=False)
+
+
+@operation(*DOCKER)
+def docker_buildkit(docker: Docker) -> None:
+    """build with RUN, with BuildKit: arguments, user, working directory; a RUN that fails"""
+    check_build(docker, kit=True)
+
+
+@operation(*DOCKER)
+def docker_commit(docker: Docker) -> None:
+    """commit: an image of what a container wrote"""
+    with docker.container(command=("sh", "-c", "echo mine >/etc/mine")) as name:
+        docker("wait", name)
+        docker("commit", name, "committed")
+        try:
+            done = docker("run", "--rm", "--network", "none", "committed", "cat", "/etc/mine")
+            assert done.out == "mine\n"
+        finally:
+            docker("rmi", "committed")
+
+
+@operation("docker")
+def docker_cgroup_parent(docker: Docker) -> None:
+    """--cgroup-parent and --cgroupns: where the container's cgroup is, and what the container sees of it"""
+    script = "cut -d: -f3 /proc/self/cgroup | sort -u; ls -d /sys/fs/cgroup"
+    parent = ("--cgroup-parent", "/docker/below")
+    seen = docker.inside(script, *parent, "--cgroupns", "host").split()
+    assert all("/docker/below/" in path for path in seen[:-1]), seen
+    assert docker.inside(script, *parent, "--cgroupns", "private") == "/\n/sys/fs/cgroup\n"
