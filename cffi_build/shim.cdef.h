@@ -27,6 +27,7 @@ int ocipy_user_namespace(const char *uid_map, const char *gid_map);
 int ocipy_mapped_tree(int mount_namespace_fd, const char *source, int recursive, int nofollow, int map_all,
                       int user_namespace_fd);
 int ocipy_signalfd(void);
+int ocipy_terminal_peer(int master);
 int ocipy_unblock_signals(void);
 int ocipy_set_device_filter(int cgroup_fd, const char *instructions, int count);
 int ocipy_netlink_socket(int namespace_fd);

@@ -3,8 +3,10 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -26,6 +28,12 @@ int ocipy_unblock_signals(void) {
   sigset_t none;
   sigemptyset(&none);
   return pthread_sigmask(SIG_SETMASK, &none, NULL) ? -errno : 0;
+}
+
+/* The other end of a terminal, of this very master (ioctl_tty(2)); the numbers of ioctls differ between machines. */
+int ocipy_terminal_peer(int master) {
+  int fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return fd < 0 ? -errno : fd;
 }
 
 int ocipy_prlimit(int pid, int resource, uint64_t soft, uint64_t hard) {

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 SPEC_VERSION = "1.3.0"
 
 _HOME = {
+    "Console": "ocipy.console",
     "Container": "ocipy.container",
     "OcipyError": "ocipy.errors",
     "ConfigError": "ocipy.errors",
@@ -32,6 +33,7 @@ __all__ = [*_HOME, "SPEC_VERSION", "__version__"]
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ocipy.bundle import make_bundle as make_bundle
+    from ocipy.console import Console as Console
     from ocipy.container import Container as Container
     from ocipy.errors import ConfigError as ConfigError
     from ocipy.errors import NotFoundError as NotFoundError

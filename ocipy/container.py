@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from ocipy.console import Console
+
 
 class Container:
     """A container, by its id, below a root directory.
@@ -36,7 +38,7 @@ class Container:
         *,
         root: str = "",
         console_socket: str = "",
-        console: int = -1,
+        console: "int | Console" = -1,
         pid_file: str = "",
         no_pivot: bool = False,
         no_new_keyring: bool = False,
@@ -49,7 +51,8 @@ class Container:
         ``bundle`` is the directory with config.json; ``root`` where state is kept; the rest are runc's flags of the
         same names (``preserve_fds``: that many descriptors after stdio, which have to be inheritable).  Where
         ``process.terminal`` is true, the terminal's master is sent to ``console_socket`` (a path) or ``console`` (a
-        connected socket).  Raises ConfigError, StateError (id in use), StepError; nothing is left behind then.
+        connected socket, or a Console to receive it from).  Raises ConfigError, StateError (id in use), StepError;
+        nothing is left behind then.
         """
         from ocipy import creation
         from ocipy.plan.options import CreateOptions
@@ -65,7 +68,8 @@ class Container:
             rootless=rootless,
         )
         state_dir = StateDir(container.root, container_id)
-        creation.create(state_dir, options, console=console, console_socket=console_socket, pid_file=pid_file)
+        connected = console if isinstance(console, int) else console.fileno()
+        creation.create(state_dir, options, console=connected, console_socket=console_socket, pid_file=pid_file)
         return container
 
     @classmethod

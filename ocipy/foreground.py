@@ -4,13 +4,14 @@ For the command only: it blocks every signal of the process and takes over its t
 """
 
 import _signal
-import _socket
 import posix
 import select
 from _struct import unpack
 
+from ocipy import log
+from ocipy.console import Console
 from ocipy.container import Container, exit_status
-from ocipy.errors import OcipyError, SyscallError, UsageError
+from ocipy.errors import SyscallError, UsageError
 from ocipy.state import StateDir
 
 TYPE_CHECKING = False
@@ -19,60 +20,57 @@ if TYPE_CHECKING:
 
     from ocipy.terminal import Terminal
 
-_SIGNALFD_INFO = 128  # bytes of a struct signalfd_siginfo, which starts with the signal's number
+_SIGNALFD_INFO = 128  # bytes of a struct signalfd_siginfo (signalfd(2)): number, errno, code, pid of the sender, …
 _PR_SET_CHILD_SUBREAPER = 36
+_ENDING = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
 
 
 def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: bool, subreaper: bool) -> int:
     """Create, start, wait, and delete unless ``keep``; the value is the container's exit status."""
-    from ocipy._shim import lib
-
     if options["console_socket"]:
         raise UsageError("--console-socket is for a detached container: add --detach")
+    signals = take_signals(subreaper=subreaper)
+    terminal = None
+    with Console() as console:
+        container = Container.create(container_id, **options, console=console)
+        try:
+            try:
+                # Not container.pid, which is 0 for a program that has ended by now.
+                state = StateDir(container.root, container.id).read()
+                if state["terminal"]:
+                    from ocipy.terminal import Terminal
+
+                    terminal = Terminal(console.receive())
+                container.start()
+                status = attend(state["init_process_pid"], signals, terminal)
+            finally:
+                if terminal:
+                    terminal.close()
+        except BaseException:
+            container.delete(force=True)
+            raise
+    if not keep:
+        container.delete(force=True)
+    return status
+
+
+def take_signals(*, subreaper: bool) -> int:
+    """From now on signals do nothing but wait in the descriptor returned; orphans become children of ours if wanted."""
+    from ocipy._shim import lib
+
     if subreaper:
         import _prctl
 
         _prctl.prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    signals = lib.ocipy_signalfd()
+    signals: int = lib.ocipy_signalfd()
     if signals < 0:
         raise SyscallError("signalfd", -signals)
-    terminal = None
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        container = Container.create(container_id, **options, console=theirs.fileno())
-        try:
-            # Not container.pid, which is 0 for a program that has ended by now.
-            state = StateDir(container.root, container.id).read()
-            if state["terminal"]:
-                from ocipy.terminal import Terminal
-
-                terminal = Terminal(receive_master(ours))
-            container.start()
-            status = _Loop(state["init_process_pid"], signals, terminal).run()
-        except BaseException:
-            container.delete(force=True)
-            raise
-        finally:
-            if terminal:
-                terminal.close()
-        if not keep:
-            container.delete(force=True)
-        return status
-    finally:
-        ours.close()
-        theirs.close()
-        posix.close(signals)
+    return signals
 
 
-def receive_master(socket: "_socket.socket") -> int:
-    """The descriptor of the terminal's master, as init sends it (SCM_RIGHTS)."""
-    _, control, _, _ = socket.recvmsg(4096, _socket.CMSG_SPACE(4))
-    for level, kind, data in control:
-        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-            (fd,) = unpack("i", data[:4])
-            posix.set_inheritable(fd, False)
-            return int(fd)
-    raise OcipyError("the container's init sent no terminal")
+def attend(pid: int, signals: int, terminal: "Terminal | None") -> int:
+    """Wait for a child, passing on signals, from ``take_signals``, and bytes; the value is its exit status."""
+    return _Loop(pid, signals, terminal).run()
 
 
 class _Loop:
@@ -82,35 +80,52 @@ class _Loop:
         self._pid = pid
         self._signals = signals
         self._terminal = terminal
+        self._poller = select.poll()
         self._status: int | None = None
+        self._told_to_end = False
 
     def run(self) -> int:
-        poller = select.poll()
-        poller.register(self._signals, select.POLLIN)
+        self._poller.register(self._signals, select.POLLIN)
         if self._terminal:
-            self._terminal.register(poller)
+            self._terminal.register(self._poller)
         self._reap()  # it may have ended before we looked
         while self._status is None:
-            for fd, _ in poller.poll():
-                if fd == self._signals:
-                    self._take_signals()
-                elif self._terminal:
-                    self._terminal.relay(fd, poller)
+            self._turn()
         if self._terminal:
-            self._terminal.drain()
+            self._terminal.finish()
+            self._terminal.register(self._poller)
+            while self._terminal.is_open and not self._told_to_end:
+                self._turn()
         return self._status
+
+    def _turn(self) -> None:
+        for fd, _ in self._poller.poll():
+            if fd == self._signals:
+                self._take_signals()
+            elif self._terminal:
+                self._terminal.relay(fd, self._poller)
 
     def _take_signals(self) -> None:
         data = posix.read(self._signals, _SIGNALFD_INFO * 16)
         for at in range(0, len(data), _SIGNALFD_INFO):
-            (number,) = unpack("<I", data[at : at + 4])
+            number, _, _, sender = unpack("<IiiI", data[at : at + 16])
             if number == _signal.SIGCHLD:
                 self._reap()
             elif number == _signal.SIGWINCH:
                 if self._terminal:
                     self._terminal.resize()
-            elif number != _signal.SIGURG and self._status is None:
-                posix.kill(self._pid, number)  # our own child, not reaped yet
+            elif self._status is not None:
+                self._told_to_end = self._told_to_end or number in _ENDING
+            elif number != _signal.SIGURG and not (number == _signal.SIGPIPE and sender == posix.getpid()):
+                self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
+        if number == _signal.SIGCONT and self._terminal:
+            self._terminal.resume()
+        try:
+            posix.kill(self._pid, number)  # our own child, not reaped yet
+        except OSError as problem:
+            log.warning(f"signal {number} can't be passed on: {problem.strerror}")
 
     def _reap(self) -> None:
         """Take every ended child: as subreaper, the container's orphans are ours too."""

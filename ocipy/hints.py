@@ -31,6 +31,8 @@ HINTS = (
     ("root", "EACCES", "", "the user namespace's root needs search permission on every directory above it"),
     ("root", "ENOTDIR", "open", "root.path must be a directory"),
     ("pivot-root", "EINVAL", "", "the root filesystem may lie on a ramdisk: --no-pivot"),
+    ("console", "ELOOP", "/dev/console", "a symbolic link in the root filesystem: mount a tmpfs on /dev"),
+    ("console", "EPIPE", "console socket", "who listened there has closed the connection"),
     ("console", "ENOENT", "ptmx", "process.terminal needs a devpts mount on /dev/pts"),
     ("oom-score", "EACCES", "", "lowering it takes CAP_SYS_RESOURCE, which the runtime doesn't hold"),
     ("rlimit", "EPERM", "", "raising a hard limit takes CAP_SYS_RESOURCE, which the runtime doesn't hold"),

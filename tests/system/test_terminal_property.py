@@ -92,4 +92,23 @@ def test_a_planted_multiplexer(ocipy, bundle):
     pts.mkdir(parents=True)
     os.mknod(pts / "ptmx", 0o020666, os.makedev(5, 2))
     line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
-    assert line.startswith("process.terminal: open /dev/pts/ptmx: EN")
+    assert line.startswith("process.terminal: /dev/pts/ptmx is not devpts' multiplexer: ENODEV")
+
+
+def test_a_planted_console(ocipy, bundle):
+    """A link on /dev/console leads nowhere: neither is its target hidden, nor made."""
+
+    def change(config):
+        config["mounts"] = [mount for mount in config["mounts"] if mount["destination"] != "/dev"]
+        config["process"]["terminal"] = True
+
+    path = bundle(change=change, own_rootfs=True)
+    dev = path / "rootfs/dev"
+    (dev / "pts").mkdir(parents=True)
+    (dev / "console").symlink_to("/planted")
+    line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
+    assert line == (
+        "process.terminal: open the mount point /dev/console: ELOOP: too many levels of symbolic links "
+        "(a symbolic link in the root filesystem: mount a tmpfs on /dev)"
+    )
+    assert not (path / "rootfs/planted").exists()
