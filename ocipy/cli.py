@@ -28,7 +28,7 @@ GLOBAL_OPTIONS = (
 # In the order of --help: what a container lives through first.
 COMMANDS = (
     "run", "create", "start", "state", "kill", "pause", "resume", "update", "ps", "delete", "list", "events", "top",
-    "spec", "bundle", "validate", "plan", "features",
+    "spec", "bundle", "validate", "plan", "features", "install", "uninstall",
 )  # fmt: skip
 
 

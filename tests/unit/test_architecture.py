@@ -32,7 +32,7 @@ FLOORS = (
     ("ocipy.creation", "ocipy.destruction", "ocipy.release", "ocipy.control", "ocipy.monitoring", "ocipy.updating",
      "ocipy.resctrl_update"),
     ("ocipy.container",),
-    ("ocipy.foreground", "ocipy.bundle.", "ocipy.features_document", "ocipy.usage", "ocipy.screen"),
+    ("ocipy.foreground", "ocipy.bundle.", "ocipy.install.", "ocipy.features_document", "ocipy.usage", "ocipy.screen"),
     ("ocipy.commands.",),
     ("ocipy.cli", "ocipy.__main__"),
 )  # fmt: skip
