@@ -45,6 +45,7 @@ struct init {
   int cwd_done;
   uint32_t index; /* of the op being done, as the runtime counts */
   char home[4096];     /* "HOME=…", or empty */
+  char listen_pid[32]; /* "LISTEN_PID=…", or empty */
   char program[4096];  /* the path find-program settled on */
   char detail[512];    /* what failed, in words */
 };

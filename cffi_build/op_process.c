@@ -170,11 +170,22 @@ int op_find_program(struct init *init, struct reader *in) {
   return error ? fail(init, error, "exec", name) : 0;
 }
 
+/* Which process the sockets are for, as that one knows itself (sd_listen_fds(3)): 1 only in a PID namespace of its own. */
+int op_listen_pid(struct init *init, struct reader *in) {
+  (void)in;
+  char number[24];
+  text_number(number, sizeof number, (uint64_t)getpid());
+  text_copy(init->listen_pid, sizeof init->listen_pid, "LISTEN_PID=");
+  text_add(init->listen_pid, sizeof init->listen_pid, number);
+  return 0;
+}
+
 int op_exec(struct init *init, struct reader *in) {
   struct strings arguments = read_strings(in), environment = read_strings(in);
   char **variables = environment.items;
   if (in->bad) return fail(init, EBADMSG, "read the arguments", "");
-  if (init->home[0]) *--variables = init->home; /* read_strings keeps the slot free */
+  if (init->home[0]) *--variables = init->home; /* read_strings keeps the slots free */
+  if (init->listen_pid[0]) *--variables = init->listen_pid;
   execve(init->program, arguments.items, variables);
   return failed(init, "exec", init->program);
 }

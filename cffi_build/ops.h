@@ -54,7 +54,8 @@
   X(42, memory_policy, "memory-policy")            \
   X(43, personality, "personality")                \
   X(44, label, "label")                            \
-  X(45, file_label, "file-label")
+  X(45, file_label, "file-label")                  \
+  X(46, listen_pid, "listen-pid")
 
 enum ocipy_op_code {
 #define X(code, cname, name) OP_##cname = code,

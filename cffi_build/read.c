@@ -67,13 +67,13 @@ struct strings read_strings(struct reader *in) {
     in->bad = 1;
     return (struct strings){none, 0};
   }
-  /* One slot in front for the HOME that exec may add, one behind for NULL. */
-  char **items = arena_take((count + 2) * sizeof *items);
+  /* Two slots in front for the variables that exec may add, one behind for NULL. */
+  char **items = arena_take((count + 3) * sizeof *items);
   if (!items) {
     in->bad = 1;
     return (struct strings){none, 0};
   }
-  for (uint64_t i = 0; i < count; i++) items[i + 1] = (char *)read_string(in);
-  items[count + 1] = NULL;
-  return (struct strings){items + 1, count};
+  for (uint64_t i = 0; i < count; i++) items[i + 2] = (char *)read_string(in);
+  items[count + 2] = NULL;
+  return (struct strings){items + 2, count};
 }

@@ -3,7 +3,7 @@
 import posix
 
 from ocipy import init_process, state
-from ocipy.errors import NotFoundError, OcipyError, StateError, StepError
+from ocipy.errors import NotFoundError, StateError
 from ocipy.state import StateDir
 
 TYPE_CHECKING = False
@@ -39,9 +39,12 @@ class Container:
         root: str = "",
         console_socket: str = "",
         console: "int | Console" = -1,
+        pidfd_socket: str = "",
         pid_file: str = "",
         no_pivot: bool = False,
         no_new_keyring: bool = False,
+        notify: bool = False,
+        listen_fds: int = 0,
         preserve_fds: int = 0,
         systemd_cgroup: bool = False,
         rootless: "bool | None" = None,
@@ -49,12 +52,15 @@ class Container:
         """Create the container: its init has all but run the program, and waits for ``start`` (runtime.md, Create).
 
         ``bundle`` is the directory with config.json; ``root`` where state is kept; the rest are runc's flags of the
-        same names (``preserve_fds``: that many descriptors after stdio, which have to be inheritable).  Where
+        same names.  ``listen_fds`` (sd_listen_fds(3)) and then ``preserve_fds`` count descriptors after stdio that the
+        program gets; they have to be inheritable.  ``pidfd_socket`` is sent a pidfd of init; with ``notify`` the
+        program finds a NOTIFY_SOCKET (sd_notify(3)), for ``start`` to listen to.  Where
         ``process.terminal`` is true, the terminal's master is sent to ``console_socket`` (a path) or ``console`` (a
         connected socket, or a Console to receive it from).  Raises ConfigError, StateError (id in use), StepError;
         nothing is left behind then.
         """
         from ocipy import creation
+        from ocipy.handover import PidReport
         from ocipy.plan.options import CreateOptions
 
         container = cls(container_id, root)
@@ -63,13 +69,16 @@ class Container:
             absolute(bundle),
             no_pivot=no_pivot,
             no_new_keyring=no_new_keyring,
+            notify=f"{container.root}/{container_id}/{state.NOTIFY}" if notify else "",
+            listen_fds=listen_fds,
             preserve_fds=preserve_fds,
             systemd_cgroup=systemd_cgroup,
             rootless=rootless,
         )
         state_dir = StateDir(container.root, container_id)
         connected = console if isinstance(console, int) else console.fileno()
-        creation.create(state_dir, options, console=connected, console_socket=console_socket, pid_file=pid_file)
+        report = PidReport(pid_file, pidfd_socket)
+        creation.create(state_dir, options, console=connected, console_socket=console_socket, report=report)
         return container
 
     @classmethod
@@ -137,21 +146,17 @@ class Container:
         document["owner"] = owner.name(found["owner_uid"])
         return document
 
-    def start(self) -> None:
+    def start(self, *, notify_socket: str = "") -> None:
         """Let init run the program (runtime.md, Start); then the poststart hooks.
 
-        Returns once the program's execve has succeeded.  Raises StateError unless the status is ``created``, StepError
-        when a step between start and execve fails (the container is stopped then), or a hook (the container is gone
-        then: Lifecycle, 7 and 9).
+        Returns once the program's execve has succeeded; with ``notify_socket``, sd_notify(3)'s of a container that was
+        created with ``notify``, once the program has said there that it is ready, or has ended.  Raises StateError
+        unless the status is ``created``, StepError when a step between start and execve fails (the container is stopped
+        then), or a hook (the container is gone then: Lifecycle, 7 and 9).
         """
         from ocipy.release import start
 
-        try:
-            self._run_poststart(start(self._dir()))
-        except StepError as problem:
-            if problem.pointer.startswith("/hooks/"):
-                self._destroy_after_failure()
-            raise
+        start(self._dir(), notify_socket)
 
     def kill(self, signal: "int | str" = "TERM", *, all: bool = False) -> None:
         """Send a signal (number or name) to init, or with ``all`` to every process in the container's cgroup.
@@ -268,22 +273,6 @@ class Container:
 
     def _dir(self) -> StateDir:
         return StateDir(self.root, self.id)
-
-    @staticmethod
-    def _run_poststart(found: "dict[str, Any]") -> None:
-        if found["hooks"]["poststart"]:
-            from ocipy import hooks
-
-            hooks.run_all(found["hooks"]["poststart"], "poststart", state.hook_document(found, "running"))
-
-    def _destroy_after_failure(self) -> None:
-        from ocipy import log
-
-        try:
-            self.delete(force=True)
-        except (OcipyError, OSError) as problem:
-            # The first error is the one to report; what couldn't be undone is said in the log.
-            log.warning(f"while undoing the failed start: {problem}")
 
 
 def exit_status(wait_status: int) -> int:

@@ -4,10 +4,11 @@ import _socket
 import errno
 import posix
 
-from ocipy import files, log
+from ocipy import files, handover, log
 from ocipy import host as host_info
 from ocipy.cgroups.paths import is_systemd_path
 from ocipy.errors import OcipyError, StepError, SyscallError, UsageError, describe_errno
+from ocipy.handover import PidReport
 from ocipy.plan.create import create as compile_plan
 from ocipy.plan.options import CreateOptions
 from ocipy.spawn import Spawn
@@ -68,16 +69,18 @@ def create(
     *,
     console: int = -1,
     console_socket: str = "",
-    pid_file: str = "",
+    report: "PidReport | None" = None,
     fault: "tuple[int, int] | None" = None,
 ) -> "dict[str, Any]":
     """Make the container; the value is its state.
 
     ``console`` is a connected socket for the terminal's master (the caller's to close), ``console_socket`` the path of
-    one to connect to; ``fault`` is for tests (see ``Spawn.run``).  On any failure everything made is undone.
+    one to connect to, ``report`` gets to know init; ``fault`` is for tests (see ``Spawn.run``).  On any failure
+    everything made is undone.
     """
-    _fill_stdio()
-    _check_preserved(options.preserve_fds)
+    report = report or PidReport()
+    handover.fill_stdio()
+    passed = handover.check_passed(options.listen_fds, options.preserve_fds)
     state_dir.make_root()
     state_dir.refuse_used()
     config, host, plan = prepare(options, state_dir.root)
@@ -89,35 +92,31 @@ def create(
     state_dir.create()
     run: Spawn | None = None
     opened: list[int] = []
-    pid_files: list[str] = []
     try:
         state_dir.write(state)
-        listen = _listen(state_dir)
-        opened.append(listen)
+        if options.notify:
+            posix.mkdir(options.notify, 0o755)
+        opened.append(listen := _listen(state_dir))
         if console_socket:
-            console = _connect(console_socket)
-            opened.append(console)
+            opened.append(console := handover.connect(console_socket, "console"))
+        report.open()
 
         def record(pid: int) -> None:
             stat = process_stat(pid)
             state.update(status="created", init_process_pid=pid, init_process_start=stat.start_time if stat else 0)
             state_dir.write(state)
-            if pid_file:
-                _write_pid_file(pid_file, pid)
-                pid_files.append(pid_file)
+            report.tell(pid)
 
-        run = Spawn(
-            plan, state_dir.root, hook_document(state, "creating"), listen, console, options.preserve_fds, record
-        )
+        run = Spawn(plan, state_dir.root, hook_document(state, "creating"), listen, console, passed, record)
         run.run(fault)
     except BaseException:
         _close(opened)  # at the limit of open files, undoing takes some
         _undo(state_dir, state, run)
-        for path in pid_files:
-            posix.unlink(path)
+        report.take_back()
         raise
     finally:
         _close(opened)
+        report.close()
         state_dir.close()
     return state
 
@@ -137,28 +136,6 @@ def _undo(state_dir: StateDir, state: "dict[str, Any]", run: "Spawn | None") -> 
     except (OcipyError, OSError) as problem:
         # The first error is the one to report; what couldn't be undone is said in the log.
         log.warning(f"while undoing the failed create: {problem}")
-
-
-def _fill_stdio() -> None:
-    """Where the caller closed a standard stream, what we open next would take its place, and reach the container."""
-    for fd in range(3):
-        try:
-            posix.fstat(fd)
-        except OSError:
-            posix.set_inheritable(posix.open("/dev/null", posix.O_RDWR), True)
-
-
-def _check_preserved(count: int) -> None:
-    """Only what was handed to us may go on to the container: all that the runtime opens itself is close-on-exec."""
-    if count < 0:
-        raise UsageError(f"--preserve-fds {count}: a count can't be negative")
-    for fd in range(3, 3 + count):
-        try:
-            passed = posix.get_inheritable(fd)
-        except OSError:
-            passed = False
-        if not passed:
-            raise UsageError(f"--preserve-fds {count}: file descriptor {fd} is not open, or not inheritable")
 
 
 def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:
@@ -277,21 +254,3 @@ def _listen(state_dir: StateDir) -> int:
     except OSError as problem:
         raise SyscallError("bind", problem.errno or 0, f"{state_dir.path}/{SOCKET}") from None
     return listener.detach()
-
-
-def _connect(path: str) -> int:
-    client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        client.connect(path)
-    except OSError as problem:
-        client.close()
-        raise SyscallError("connect to the console socket", problem.errno or 0, path) from None
-    return client.detach()
-
-
-def _write_pid_file(path: str, pid: int) -> None:
-    """Whole or not at all: an engine reads it as soon as it is there."""
-    try:
-        files.replace(path, str(pid).encode(), 0o666)
-    except OSError as problem:
-        raise SyscallError("write the pid file", problem.errno or 0, path) from None

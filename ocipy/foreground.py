@@ -12,12 +12,15 @@ from ocipy import log
 from ocipy.console import Console
 from ocipy.container import Container, exit_status
 from ocipy.errors import SyscallError, UsageError
+from ocipy.handover import notify_socket
+from ocipy.release import start_whole
 from ocipy.state import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ocipy.notify import Proxy
     from ocipy.terminal import Terminal
 
 _SIGNALFD_INFO = 128  # bytes of a struct signalfd_siginfo (signalfd(2)): number, errno, code, pid of the sender, …
@@ -30,22 +33,29 @@ def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: boo
     if options["console_socket"]:
         raise UsageError("--console-socket is for a detached container: add --detach")
     signals = take_signals(subreaper=subreaper)
-    terminal = None
+    terminal = proxy = None
     with Console() as console:
         container = Container.create(container_id, **options, console=console)
         try:
             try:
                 # Not container.pid, which is 0 for a program that has ended by now.
-                state = StateDir(container.root, container.id).read()
+                directory = StateDir(container.root, container.id)
+                state = directory.read()
                 if state["terminal"]:
                     from ocipy.terminal import Terminal
 
                     terminal = Terminal(console.receive())
-                container.start()
-                status = attend(state["init_process_pid"], signals, terminal)
+                if options["notify"]:
+                    from ocipy.notify import Proxy
+
+                    proxy = Proxy(notify_socket())
+                start_whole(directory, proxy)
+                status = attend(state["init_process_pid"], signals, terminal, proxy)
             finally:
                 if terminal:
                     terminal.close()
+                if proxy:
+                    proxy.close()
         except BaseException:
             container.delete(force=True)
             raise
@@ -68,18 +78,19 @@ def take_signals(*, subreaper: bool) -> int:
     return signals
 
 
-def attend(pid: int, signals: int, terminal: "Terminal | None") -> int:
+def attend(pid: int, signals: int, terminal: "Terminal | None", proxy: "Proxy | None" = None) -> int:
     """Wait for a child, passing on signals, from ``take_signals``, and bytes; the value is its exit status."""
-    return _Loop(pid, signals, terminal).run()
+    return _Loop(pid, signals, terminal, proxy).run()
 
 
 class _Loop:
     """Waits for the container's init, passing on what comes meanwhile."""
 
-    def __init__(self, pid: int, signals: int, terminal: "Terminal | None") -> None:
+    def __init__(self, pid: int, signals: int, terminal: "Terminal | None", proxy: "Proxy | None") -> None:
         self._pid = pid
         self._signals = signals
         self._terminal = terminal
+        self._proxy = proxy
         self._poller = select.poll()
         self._status: int | None = None
         self._told_to_end = False
@@ -88,9 +99,13 @@ class _Loop:
         self._poller.register(self._signals, select.POLLIN)
         if self._terminal:
             self._terminal.register(self._poller)
+        if self._proxy:
+            self._poller.register(self._proxy, select.POLLIN)
         self._reap()  # it may have ended before we looked
         while self._status is None:
             self._turn()
+        if self._proxy:
+            self._proxy.relay()  # its last word
         if self._terminal:
             self._terminal.finish()
             self._terminal.register(self._poller)
@@ -102,6 +117,8 @@ class _Loop:
         for fd, _ in self._poller.poll():
             if fd == self._signals:
                 self._take_signals()
+            elif self._proxy and fd == self._proxy.fileno():
+                self._proxy.relay()
             elif self._terminal:
                 self._terminal.relay(fd, self._poller)
 

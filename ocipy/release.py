@@ -4,16 +4,55 @@ import _socket
 import posix
 from _struct import unpack_from
 
-from ocipy import init_process, log
-from ocipy.errors import StateError, StepError
-from ocipy.state import SOCKET, StateDir, hook_document
+from ocipy import files, init_process, log
+from ocipy.errors import OcipyError, StateError, StepError
+from ocipy.state import NOTIFY, SOCKET, StateDir, hook_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ocipy.notify import Proxy
 
-def start(directory: StateDir) -> "dict[str, Any]":
+
+def start(directory: StateDir, notify_socket: str = "") -> None:
+    """Let a created container's init run the program, and run the poststart hooks.
+
+    With ``notify_socket``, for a container that has one of its own: until the program says there that it is ready, or
+    has ended.  Raises as ``start_whole``, and SyscallError for a ``notify_socket`` where nobody listens.
+    """
+    if not notify_socket or not files.exists(f"{directory.path}/{NOTIFY}"):
+        start_whole(directory)
+        return
+    from ocipy.notify import Proxy
+
+    proxy = Proxy(notify_socket)
+    try:
+        found = start_whole(directory, proxy)
+        proxy.wait(found["init_process_pid"], found["init_process_start"])
+    finally:
+        proxy.close()
+
+
+def start_whole(directory: StateDir, proxy: "Proxy | None" = None) -> "dict[str, Any]":
+    """As ``start``, without waiting for more; the value is the state.
+
+    Raises as ``let_go``; after a hook that failed the container is gone (runtime.md, Lifecycle, 7 and 9).
+    """
+    try:
+        found = let_go(directory, proxy)
+        if found["hooks"]["poststart"]:
+            from ocipy import hooks
+
+            hooks.run_all(found["hooks"]["poststart"], "poststart", hook_document(found, "running"))
+    except StepError as problem:
+        if problem.pointer.startswith("/hooks/"):
+            _destroy_after_failure(directory)
+        raise
+    return found
+
+
+def let_go(directory: StateDir, proxy: "Proxy | None" = None) -> "dict[str, Any]":
     """Let a created container's init run the program; the value is the state.
 
     Raises StateError unless the status is ``created``, NotFoundError, and what ``release`` raises.
@@ -26,10 +65,22 @@ def start(directory: StateDir) -> "dict[str, Any]":
             raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
         if not any(name == "exec" for _, name, _, _ in found["steps_of_start"]):
             raise StateError("cannot start a container without a process: config.json has none")
+        if proxy:
+            proxy.bind(directory)
         release(directory, found)
     finally:
         directory.close()
     return found
+
+
+def _destroy_after_failure(directory: StateDir) -> None:
+    from ocipy.destruction import delete
+
+    try:
+        delete(directory, force=True)
+    except (OcipyError, OSError) as problem:
+        # The first error is the one to report; what couldn't be undone is said in the log.
+        log.warning(f"while undoing the failed start: {problem}")
 
 
 _CANNOT_START = {

@@ -30,8 +30,8 @@ class Spawn:
     """One run of a plan.
 
     ``listen`` is the bound socket init waits on for ``start``; ``console`` a connected socket that takes the
-    terminal's master (-1: none); ``state`` what hooks read, ``on_created`` is called, with the pid, when all of the
-    create phase is done and init waits.
+    terminal's master (-1: none); ``passed_fds`` counts the descriptors after stdio that go on; ``state`` what hooks
+    read, ``on_created`` is called, with the pid, when all of the create phase is done and init waits.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Spawn:
         state: "dict[str, Any]",
         listen: int,
         console: int,
-        preserve_fds: int,
+        passed_fds: int,
         on_created: "Callable[[int], None]",
     ) -> None:
         self.plan = plan
@@ -54,7 +54,7 @@ class Spawn:
         self.made_groups: list[str] = []  # of resctrl, that outlive the container, but not a create that fails
         self.moves: list[Move] = []  # of network interfaces, which the end of the process doesn't undo
         self._fds = {"listen": listen, "console": console}
-        self._base = 3 + preserve_fds
+        self._base = 3 + passed_fds
         self._sync = -1
         self._at_barrier = False
         self._needs_barrier = False

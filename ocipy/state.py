@@ -1,5 +1,6 @@
 """The state directory: ``ROOT/ID/state.json`` and, until the container is started, ``ROOT/ID/init.sock``.
 
+``ROOT/ID/notify`` is there for a container that has a NOTIFY_SOCKET (notify.py).
 state.json is written by rename, under a lock on the directory, before anything exists that could be orphaned.
 Member names are runc's where the thing is the same.
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SOCKET = "init.sock"
+NOTIFY = "notify"
 _FILE = "state.json"
 _MOST_ID = 1024
 
@@ -187,9 +189,7 @@ class StateDir:
     def remove(self) -> None:
         """Remove the directory with all in it; the lock goes with it."""
         try:
-            for name in posix.listdir(self.path):
-                posix.unlink(f"{self.path}/{name}")
-            posix.rmdir(self.path)
+            _remove_directory(self.path)
         except FileNotFoundError:
             return
         except OSError as problem:
@@ -213,6 +213,15 @@ def _make_root(root: str, mode: int = 0o1700) -> None:
             posix.mkdir(root, mode)
         except FileExistsError:
             return  # another command made it meanwhile
+
+
+def _remove_directory(path: str) -> None:
+    for name in posix.listdir(path):
+        if name == NOTIFY:
+            _remove_directory(f"{path}/{name}")
+        else:
+            posix.unlink(f"{path}/{name}")
+    posix.rmdir(path)
 
 
 def list_ids(root: str) -> "list[str]":

@@ -3,6 +3,7 @@
 from ocipy.commands.create import OPTIONS as CREATE_OPTIONS
 from ocipy.commands.create import create_options
 from ocipy.container import Container
+from ocipy.handover import notify_socket
 from ocipy.options import Option, Parsed, expect
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ def run(parsed: Parsed, settings: "Settings") -> int:
         return run_in_foreground(parsed.arguments[0], options, keep=parsed.flag("keep"), subreaper=subreaper)
     container = Container.create(parsed.arguments[0], **options)
     try:
-        container.start()
+        container.start(notify_socket=notify_socket())
     except BaseException:
         container.delete(force=True)
         raise

@@ -24,6 +24,10 @@ def create(config: "dict[str, Any]", host: "HostInfo", options: "CreateOptions")
     """
     if "process" not in config:
         config = config | {"process": process.none()}
+    if options.listen_fds or options.notify:
+        from ocipy.plan import activation
+
+        config = activation.complete(config, options)
     if host.own_namespaces:
         from ocipy.plan.sysctls import refuse_host_sysctls
 
@@ -97,7 +101,9 @@ def _ops(
     # The limits are for the program, not for the work above; after a change of user, setting them takes privileges.
     yield from rlimits(user_process["rlimits"])
     yield from process.traits(user_process, linux, host)
-    yield from process.credentials(user_process, options.seccomp, options.preserve_fds)
+    yield from process.credentials(user_process, options.seccomp, options.listen_fds + options.preserve_fds)
+    if options.listen_fds:
+        yield SetupOp("listen-pid", "")
 
     yield from cgroups.owner(config, host, namespaces, paths)
     yield SetupOp("created", "")

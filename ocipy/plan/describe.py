@@ -277,6 +277,7 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "find-program": lambda v: f"find {v['name']}{'' if '/' in v['name'] else ' in PATH ' + v['directories']}",
     "close-on-exec": lambda v: f"let no descriptor from {v['first']} on pass to the program",
     "wait-start": lambda v: "wait for start",
+    "listen-pid": lambda v: "set LISTEN_PID to the pid that the program has",
     "label": lambda v: f"write {v['value']!r} to the {v['module']} attribute {v['attribute']}",
     "file-label": lambda v: f"label {v['path']} as {v['label']}",
     "scheduler": _scheduler,

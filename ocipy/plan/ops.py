@@ -94,6 +94,7 @@ _INIT_KINDS = (
     (43, "personality", "domain:n"),
     (44, "label", "module:s attribute:s value:s"),
     (45, "file-label", "path:s label:s"),
+    (46, "listen-pid", ""),
 )
 
 KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}

@@ -6,12 +6,14 @@ if TYPE_CHECKING:
 
 
 class CreateOptions:
-    """``bundle`` is absolute; ``preserve_fds`` counts descriptors passed on after stdio; ``seccomp`` is the compiled
-    filter of ``linux.seccomp`` (None: none), ``rootless`` None means: found out; the rest as runc's flags of the same
-    names."""
+    """``bundle`` is absolute; ``listen_fds`` and then ``preserve_fds`` count descriptors passed on after stdio;
+    ``notify`` is a directory on the host for the socket that the program says it is ready by ("": none); ``seccomp`` is
+    the compiled filter of ``linux.seccomp`` (None: none), ``rootless`` None means: found out; the rest as runc's flags
+    of the same names."""
 
     __slots__ = (
-        "bundle", "container_id", "no_new_keyring", "no_pivot", "preserve_fds", "rootless", "seccomp", "systemd_cgroup",
+        "bundle", "container_id", "listen_fds", "no_new_keyring", "no_pivot", "notify", "preserve_fds", "rootless",
+        "seccomp", "systemd_cgroup",
     )  # fmt: skip
 
     def __init__(
@@ -21,7 +23,9 @@ class CreateOptions:
         *,
         no_pivot: bool = False,
         no_new_keyring: bool = False,
+        listen_fds: int = 0,
         preserve_fds: int = 0,
+        notify: str = "",
         systemd_cgroup: bool = False,
         seccomp: "Filter | None" = None,
         rootless: "bool | None" = None,
@@ -30,7 +34,9 @@ class CreateOptions:
         self.bundle = bundle
         self.no_pivot = no_pivot
         self.no_new_keyring = no_new_keyring
+        self.listen_fds = listen_fds
         self.preserve_fds = preserve_fds
+        self.notify = notify
         self.systemd_cgroup = systemd_cgroup
         self.seccomp = seccomp
         self.rootless = rootless

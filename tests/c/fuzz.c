@@ -55,7 +55,8 @@ static int read_fields(const char *kinds, struct reader *in) {
       lists[count++] = read_strings(in);
     }
   }
-  for (int i = 0; i < count && !in->bad; i++) lists[i].items[-1] = "HOME=/"; /* the slot that op_exec may take */
+  /* The slots that op_exec may take. */
+  for (int i = 0; i < count && !in->bad; i++) lists[i].items[-1] = lists[i].items[-2] = "HOME=/";
   for (int i = 0; i < count && !in->bad; i++) use_strings(lists[i]);
   return 0;
 }

@@ -15,6 +15,7 @@ import pytest
 from ocipy import creation
 from ocipy.container import Container
 from ocipy.errors import StepError, describe_errno
+from ocipy.handover import PidReport
 from ocipy.host import probe
 from ocipy.plan.ops import INIT, KINDS
 from ocipy.plan.options import CreateOptions
@@ -106,6 +107,7 @@ VARIANTS = {
     "everything": (everything, {}),
     "no pivot": (None, {"no_pivot": True}),
     "terminal": (with_a_terminal, {}),
+    "sockets": (None, {"listen_fds": 1}),
     "agent": (with_an_agent, {}),
     "user namespace": (with_a_user_namespace, {}),
     "chroot": (without_a_mount_namespace, {}),
@@ -180,13 +182,28 @@ def agent():
     os.unlink(AGENT)
 
 
+@pytest.fixture
+def third_descriptor():
+    """Inheritable, as one that is handed over by LISTEN_FDS=1; it may be one of pytest's."""
+    if _is_open(3):
+        before = os.get_inheritable(3)
+        os.set_inheritable(3, True)
+        yield
+        os.set_inheritable(3, before)
+    else:
+        with open("/dev/null", "rb") as null:
+            os.dup2(null.fileno(), 3)
+        yield
+        os.close(3)
+
+
 def _is_end(ops, index):
     """Whether it is the first or the last of its kind: in one plan all are tried, in the others these."""
     same = [number for number, op in enumerate(ops) if op.name == ops[index].name]
     return index in (same[0], same[-1])
 
 
-@pytest.mark.usefixtures("agent")
+@pytest.mark.usefixtures("agent", "third_descriptor")
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_fault_at_every_step(ocipy, bundle, test_name, name, console):
     variant = Variant(bundle, name)
@@ -264,8 +281,9 @@ def test_a_failure_after_the_pid_file_takes_it_along(ocipy, bundle, tmp_path):
     plan = creation.prepare(CreateOptions(container, path))[2]
     index = next(number for number, op in enumerate(plan.ops) if op.name == "wait-start")
     directory = StateDir(str(ocipy.root), container)
+    report = PidReport(str(pid_file))
     with pytest.raises(StepError):
-        creation.create(directory, CreateOptions(container, path), pid_file=str(pid_file), fault=(index, errno.EIO))
+        creation.create(directory, CreateOptions(container, path), report=report, fault=(index, errno.EIO))
     assert not pid_file.exists()
 
 
