@@ -56,6 +56,13 @@ int op_user(struct init *init, struct reader *in) {
   return 0;
 }
 
+/* Of a process that exec makes: from here on it lives whether the runtime does or not. */
+int op_outlive(struct init *init, struct reader *in) {
+  (void)in;
+  if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0) return failed(init, "prctl", "PR_SET_PDEATHSIG");
+  return 0;
+}
+
 static void warn_mask(struct init *init, int error, const char *what, uint64_t mask) {
   char number[24];
   text_number(number, sizeof number, mask);

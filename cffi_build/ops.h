@@ -55,7 +55,8 @@
   X(43, personality, "personality")                \
   X(44, label, "label")                            \
   X(45, file_label, "file-label")                  \
-  X(46, listen_pid, "listen-pid")
+  X(46, listen_pid, "listen-pid")                  \
+  X(47, outlive, "outlive")
 
 enum ocipy_op_code {
 #define X(code, cname, name) OP_##cname = code,

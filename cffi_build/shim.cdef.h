@@ -19,6 +19,7 @@ struct ocipy_spawn {
   const int *fds; /* handed to the program as fd_base, fd_base + 1, …; -1 leaves a hole */
   int fd_count;
   int fd_base;
+  int stdio[3];   /* what becomes stdin, stdout and stderr; -1: the caller's own */
   uint32_t index; /* of the spawn in the plan, for the error message */
 };
 

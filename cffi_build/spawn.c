@@ -59,8 +59,8 @@ static void join(const struct ocipy_spawn *spawn) {
   int joined[8] = {0}, user = -1;
   for (int i = 0; i < spawn->join_count; i++)
     if (spawn->join_types[i] == CLONE_NEWUSER) user = i;
-  /* Whoever has CAP_SYS_PTRACE in that user namespace could read this copy of the runtime's memory, and take its files. */
-  if (user >= 0) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  /* Who shares what we join, with our uid or CAP_SYS_PTRACE, could read this copy of the runtime, and take its files. */
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   for (int i = 0; user >= 0 && i < spawn->join_count; i++)
     if (i != user) joined[i] = setns(spawn->join_fds[i], (int)spawn->join_types[i]) == 0;
   if (user >= 0) {
@@ -118,6 +118,17 @@ static void become_root(const struct ocipy_spawn *spawn) {
   keep_capabilities();
 }
 
+/* Whichever of stdio the caller has others for; copies first, for one's number may be the place of another. */
+static void place_stdio(const struct ocipy_spawn *spawn, int above) {
+  int copies[3];
+  for (int i = 0; i < 3; i++) {
+    copies[i] = spawn->stdio[i] < 0 ? -1 : fcntl(spawn->stdio[i], F_DUPFD, above);
+    if (spawn->stdio[i] >= 0 && copies[i] < 0) die(spawn, "duplicate a file descriptor");
+  }
+  for (int i = 0; i < 3; i++)
+    if (copies[i] >= 0 && dup2(copies[i], i) < 0) die(spawn, "dup2");
+}
+
 /* Put fds to fd_base…, close all above, leave those below alone (stdio and what is preserved). */
 static int place_fds(const struct ocipy_spawn *spawn) {
   int count = spawn->fd_count, high[count + 1], above = spawn->fd_base + count + 1;
@@ -126,6 +137,7 @@ static int place_fds(const struct ocipy_spawn *spawn) {
     high[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD, above);
     if (fd >= 0 && high[i] < 0) die(spawn, "duplicate a file descriptor");
   }
+  place_stdio(spawn, above);
   for (int i = 0; i <= count; i++) {
     if (high[i] < 0) close(spawn->fd_base + i);
     else if (dup3(high[i], spawn->fd_base + i, i < count ? 0 : O_CLOEXEC) < 0) die(spawn, "dup3");

@@ -27,8 +27,8 @@ GLOBAL_OPTIONS = (
 
 # In the order of --help: what a container lives through first.
 COMMANDS = (
-    "run", "create", "start", "state", "kill", "pause", "resume", "update", "ps", "delete", "list", "events", "top",
-    "spec", "bundle", "validate", "plan", "features", "install", "uninstall",
+    "run", "create", "start", "exec", "state", "kill", "pause", "resume", "update", "ps", "delete", "list", "events",
+    "top", "spec", "bundle", "validate", "plan", "features", "install", "uninstall",
 )  # fmt: skip
 
 

@@ -4,14 +4,16 @@ import posix
 
 from ocipy import init_process, state
 from ocipy.errors import NotFoundError, StateError
+from ocipy.files import absolute
 from ocipy.state import StateDir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from ocipy.console import Console
+    from ocipy.execution import Process
 
 
 class Container:
@@ -85,7 +87,7 @@ class Container:
     def load(cls, container_id: str, root: str = "") -> "Container":
         """A container that exists.  Raises NotFoundError."""
         container = cls(container_id, root)
-        if not container._dir().exists():
+        if not container.directory().exists():
             raise NotFoundError(f"container {container_id!r} does not exist")
         return container
 
@@ -113,38 +115,21 @@ class Container:
     @property
     def pid(self) -> int:
         """The pid of init as the runtime sees it; 0 when it doesn't run."""
-        directory = self._dir()
+        directory = self.directory()
         found = directory.read()
         return int(found["init_process_pid"]) if directory.status(found) not in ("stopped", "creating") else 0
 
     @property
     def status(self) -> str:
         """``creating``, ``created``, ``running``, ``paused`` or ``stopped`` (runtime.md, State)."""
-        directory = self._dir()
+        directory = self.directory()
         return directory.status(directory.read())
 
     def state(self) -> "dict[str, Any]":
         """The state document, as ``ocipy state`` prints it: runc's members in runc's order.  Raises NotFoundError."""
-        from ocipy import owner
+        from ocipy.state_document import document
 
-        directory = self._dir()
-        found = directory.read()
-        status = directory.status(found)
-        if not found:
-            raise StateError(f"container {self.id!r} was never created whole: ocipy delete --force removes it")
-        document = {
-            "ociVersion": found["ociVersion"],
-            "id": self.id,
-            "pid": 0 if status == "stopped" else found["init_process_pid"],
-            "status": status,
-            "bundle": found["bundle"],
-            "rootfs": found["rootfs"],
-            "created": found["created"],
-        }
-        if found.get("annotations"):
-            document["annotations"] = found["annotations"]
-        document["owner"] = owner.name(found["owner_uid"])
-        return document
+        return document(self.directory())
 
     def start(self, *, notify_socket: str = "") -> None:
         """Let init run the program (runtime.md, Start); then the poststart hooks.
@@ -156,7 +141,7 @@ class Container:
         """
         from ocipy.release import start
 
-        start(self._dir(), notify_socket)
+        start(self.directory(), notify_socket)
 
     def kill(self, signal: "int | str" = "TERM", *, all: bool = False) -> None:
         """Send a signal (number or name) to init, or with ``all`` to every process in the container's cgroup.
@@ -169,7 +154,7 @@ class Container:
         from ocipy.signals import parse_signal
 
         number = parse_signal(str(signal))
-        found = self._dir().read()
+        found = self.directory().read()
         pid, start_time = found.get("init_process_pid", 0), found.get("init_process_start", 0)
         paths = found.get("cgroup_paths", {})
         if all and paths:
@@ -185,6 +170,18 @@ class Container:
 
             freezer.thaw(paths)
 
+    def exec(self, args: "Sequence[str]" = (), **options: "Any") -> "Process":
+        """Start one more process in the container; returns once its execve has succeeded.
+
+        ``options`` are those of ``exec_options.ExecOptions``.  Raises StateError (stopped, paused), ConfigError and
+        UsageError for what is asked for, StepError; nothing is left of the process then.
+        """
+        from ocipy import execution
+        from ocipy.exec_options import ExecOptions
+
+        pid, _ = execution.execute(self.directory(), ExecOptions(args, **options))
+        return execution.Process(pid)
+
     def pause(self) -> None:
         """Freeze all processes (runc's ``pause``); the status is ``paused`` then.
 
@@ -193,13 +190,13 @@ class Container:
         """
         from ocipy import control
 
-        control.pause(self._dir())
+        control.pause(self.directory())
 
     def resume(self) -> None:
         """Let a paused container's processes go on.  Raises StateError."""
         from ocipy import control
 
-        control.resume(self._dir())
+        control.resume(self.directory())
 
     def update(
         self, resources: "dict[str, Any] | None" = None, *, l3_cache_schema: str = "", mem_bw_schema: str = ""
@@ -211,7 +208,7 @@ class Container:
         """
         from ocipy.updating import update
 
-        update(self._dir(), resources or {}, l3_cache_schema, mem_bw_schema)
+        update(self.directory(), resources or {}, l3_cache_schema, mem_bw_schema)
 
     def processes(self) -> "tuple[int, ...]":
         """The pids of all its processes, as the runtime sees them; none when it has stopped.
@@ -220,7 +217,7 @@ class Container:
         """
         from ocipy import control
 
-        return tuple(control.processes(self._dir()))
+        return tuple(control.processes(self.directory()))
 
     def wait(self) -> "int | None":
         """Wait until init has ended.
@@ -228,7 +225,7 @@ class Container:
         The value is its exit status (128+n: ended by signal n), or None if init is no child of this process: only its
         parent can know.
         """
-        found = self._dir().read()
+        found = self.directory().read()
         pid, start_time = found["init_process_pid"], found["init_process_start"]
         status = init_process.reap(pid, start_time)
         if status is None:
@@ -255,7 +252,7 @@ class Container:
         return events(self._read_running(), interval, stop)
 
     def _read_running(self) -> "dict[str, Any]":
-        directory = self._dir()
+        directory = self.directory()
         found = directory.read()
         if directory.status(found) in ("creating", "stopped"):
             raise StateError(f"container with id {self.id} is not running")
@@ -269,20 +266,8 @@ class Container:
         """
         from ocipy.destruction import delete
 
-        delete(self._dir(), force=force)
+        delete(self.directory(), force=force)
 
-    def _dir(self) -> StateDir:
+    def directory(self) -> StateDir:
+        """Where its state is kept."""
         return StateDir(self.root, self.id)
-
-
-def exit_status(wait_status: int) -> int:
-    """The shell's number for what waitpid(2) says: the exit status, or 128+n for signal n."""
-    code = posix.waitstatus_to_exitcode(wait_status)
-    return 128 - code if code < 0 else code
-
-
-def absolute(path: str) -> str:
-    """An absolute path without ``.`` and empty parts; ``..`` stays, for it may follow a symbolic link."""
-    if not path.startswith("/"):
-        path = f"{posix.getcwd()}/{path}"
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))

@@ -7,13 +7,14 @@ import posix
 from ocipy import files, handover, log
 from ocipy import host as host_info
 from ocipy.cgroups.paths import is_systemd_path
+from ocipy.cloning import CALLERS_OWN, Request
 from ocipy.errors import OcipyError, StepError, SyscallError, UsageError, describe_errno
 from ocipy.handover import PidReport
 from ocipy.plan.create import create as compile_plan
 from ocipy.plan.options import CreateOptions
 from ocipy.spawn import Spawn
 from ocipy.spec.load import read_checked
-from ocipy.state import SOCKET, StateDir, hook_document, process_stat, timestamp
+from ocipy.state import CONFIG, SOCKET, StateDir, hook_document, process_stat, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def create(
     opened: list[int] = []
     try:
         state_dir.write(state)
+        state_dir.write(config, CONFIG)
         if options.notify:
             posix.mkdir(options.notify, 0o755)
         opened.append(listen := _listen(state_dir))
@@ -107,7 +109,8 @@ def create(
             state_dir.write(state)
             report.tell(pid)
 
-        run = Spawn(plan, state_dir.root, hook_document(state, "creating"), listen, console, passed, record)
+        request = Request(listen, console, handover.FIRST_FD + passed, CALLERS_OWN, None)
+        run = Spawn(plan, state_dir.root, hook_document(state, "creating"), request, record)
         run.run(fault)
     except BaseException:
         _close(opened)  # at the limit of open files, undoing takes some
@@ -231,6 +234,7 @@ def _initial_state(
         "hooks": {kind: config["hooks"][kind] for kind in ("poststart", "poststop")},
         "steps_of_start": later,
         "resources": config["linux"]["resources"],
+        "no_new_keyring": options.no_new_keyring,
     }
     scope = next((op.values for op in plan.ops if op.name == "systemd-scope"), None)
     if scope:

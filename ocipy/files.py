@@ -55,3 +55,10 @@ def exists(path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def absolute(path: str) -> str:
+    """An absolute path without ``.`` and empty parts; ``..`` stays, for it may follow a symbolic link."""
+    if not path.startswith("/"):
+        path = f"{posix.getcwd()}/{path}"
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))

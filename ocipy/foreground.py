@@ -10,9 +10,10 @@ from _struct import unpack
 
 from ocipy import log
 from ocipy.console import Console
-from ocipy.container import Container, exit_status
+from ocipy.container import Container
 from ocipy.errors import SyscallError, UsageError
 from ocipy.handover import notify_socket
+from ocipy.init_process import exit_status
 from ocipy.release import start_whole
 from ocipy.state import StateDir
 
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ocipy.exec_options import ExecOptions
     from ocipy.notify import Proxy
     from ocipy.terminal import Terminal
 
@@ -62,6 +64,28 @@ def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: boo
     if not keep:
         container.delete(force=True)
     return status
+
+
+def exec_in_foreground(container: Container, options: "ExecOptions") -> int:
+    """Start one more process of the container, wait for it; the value is its exit status."""
+    from ocipy.execution import execute
+
+    if options.console_socket:
+        raise UsageError("--console-socket is for a detached process: add --detach")
+    signals = take_signals(subreaper=False)
+    terminal = None
+    with Console() as console:
+        options.console = console
+        pid, has_terminal = execute(container.directory(), options)
+        try:
+            if has_terminal:
+                from ocipy.terminal import Terminal
+
+                terminal = Terminal(console.receive())
+            return attend(pid, signals, terminal)
+        finally:
+            if terminal:
+                terminal.close()
 
 
 def take_signals(*, subreaper: bool) -> int:

@@ -100,6 +100,12 @@ def wait_end(pid: int, start_time: int, timeout: "int | None" = None) -> bool:
         posix.close(pidfd)
 
 
+def exit_status(wait_status: int) -> int:
+    """The shell's number for what waitpid(2) says: the exit status, or 128+n for signal n."""
+    code = posix.waitstatus_to_exitcode(wait_status)
+    return 128 - code if code < 0 else code
+
+
 def is_dying(state: "dict[str, Any]") -> bool:
     """Whether SIGKILL is on its way to init: then it has ended in a moment, which we wait for."""
     pid = state["init_process_pid"]

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class Option:
-    """One option: ``kind`` is ``"flag"``, ``"text"``, ``"int"`` or ``"list"`` (repeatable text)."""
+    """One option: ``kind`` is ``"flag"``, ``"switch"`` (a flag that can be seen not to be given), ``"text"``, ``"int"``
+    or ``"list"`` (repeatable text)."""
 
     __slots__ = ("help", "kind", "metavar", "name", "short")
 
@@ -26,7 +27,7 @@ class Option:
 
     @property
     def default(self) -> "object":
-        return {"flag": False, "text": "", "int": None, "list": []}[self.kind]
+        return {"flag": False, "switch": None, "text": "", "int": None, "list": []}[self.kind]
 
 
 class Parsed:
@@ -40,6 +41,10 @@ class Parsed:
 
     def flag(self, name: str) -> bool:
         return self.options[name] is True
+
+    def switch(self, name: str) -> "bool | None":
+        value = self.options[name]
+        return value if isinstance(value, bool) else None
 
     def text(self, name: str) -> str:
         value = self.options[name]
@@ -84,7 +89,7 @@ def parse(options: "Sequence[Option]", argv: "Sequence[str]", *, interspersed: b
         option = table.get(name)
         if option is None:
             raise UsageError(f"unknown option {word.partition('=')[0]}")
-        if option.kind == "flag":
+        if option.kind in ("flag", "switch"):
             values[option.name] = _boolean(option, value) if equals else True
             continue
         if not equals:
@@ -127,7 +132,7 @@ def help_text(usage: str, summary: str, options: "Sequence[Option]") -> str:
     rows = []
     for option in (*options, HELP):
         short = f"-{option.short}, " if option.short else "    "
-        value = "" if option.kind == "flag" else f" {option.metavar}"
+        value = "" if option.kind in ("flag", "switch") else f" {option.metavar}"
         rows.append((f"  {short}--{option.name}{value}", option.help))
     width = max(len(left) for left, _ in rows) + 2
     lines = [f"usage: {usage}", "", summary, "", "options:"]

@@ -133,9 +133,29 @@ def _idmap_tree(spawn: "Spawn", op: SetupOp) -> None:
     spawn.trees.append(mapped_tree(op.values, spawn.pid))
 
 
+def _initial_affinity(spawn: "Spawn", op: SetupOp) -> None:
+    spawn.affinity = posix.sched_getaffinity(0)
+    _set_affinity(0, op.values["cpus"])
+
+
+def _final_affinity(spawn: "Spawn", op: SetupOp) -> None:
+    _set_affinity(spawn.pid, op.values["cpus"])
+
+
+def _set_affinity(pid: int, cpus: str) -> None:
+    """Of a thread; 0 is the caller."""
+    from ocipy.spec.lists import numbers
+
+    try:
+        posix.sched_setaffinity(pid, numbers(cpus))
+    except OSError as problem:
+        raise OSError(problem.errno, f"sched_setaffinity to {cpus}") from None
+
+
 def _created(spawn: "Spawn", op: SetupOp) -> None:
     del op
-    spawn.on_created(spawn.pid)
+    if spawn.on_created:
+        spawn.on_created(spawn.pid)
 
 
 def _write(path: str, text: str) -> None:
@@ -154,6 +174,8 @@ ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "device-filter": _device_filter,
     "id-map": _id_map,
     "idmap-tree": _idmap_tree,
+    "initial-affinity": _initial_affinity,
+    "final-affinity": _final_affinity,
     "oom-score": _oom_score,
     "resctrl-group": _resctrl_group,
     "resctrl-join": _resctrl_join,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SOCKET = "init.sock"
 NOTIFY = "notify"
 _FILE = "state.json"
+CONFIG = "config.json"
 _MOST_ID = 1024
 
 
@@ -144,12 +145,12 @@ class StateDir:
             posix.close(fd)
         return False
 
-    def write(self, state: "dict[str, Any]") -> None:
-        """Replace state.json at once.  Raises SyscallError."""
+    def write(self, state: "dict[str, Any]", name: str = _FILE) -> None:
+        """Replace state.json, or the other file, at once.  Raises SyscallError."""
         try:
-            files.replace(f"{self.path}/{_FILE}", dumps(state).encode("utf-8", "surrogateescape"), 0o600)
+            files.replace(f"{self.path}/{name}", dumps(state).encode("utf-8", "surrogateescape"), 0o600)
         except OSError as problem:
-            raise SyscallError("write", problem.errno or 0, f"{self.path}/{_FILE}") from None
+            raise SyscallError("write", problem.errno or 0, f"{self.path}/{name}") from None
 
     def read(self) -> "dict[str, Any]":
         """What state.json says; ``{}`` when the create that made the directory died before writing it.

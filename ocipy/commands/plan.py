@@ -19,8 +19,8 @@ OPTIONS = (
 
 
 def run(parsed: Parsed, settings: "Settings") -> int:
-    from ocipy.container import absolute
     from ocipy.creation import prepare
+    from ocipy.files import absolute
     from ocipy.plan import describe
     from ocipy.plan.options import CreateOptions
     from ocipy.spec.jsontext import dumps_pretty

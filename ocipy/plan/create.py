@@ -5,7 +5,6 @@ from ocipy.plan import cgroups, hooks, process, rootfs
 from ocipy.plan.mounts import MountContext, opens_device
 from ocipy.plan.namespaces import Namespaces, id_map
 from ocipy.plan.ops import Plan, SetupOp
-from ocipy.plan.rlimits import rlimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,23 +87,17 @@ def _ops(
     yield from hooks.runtime_hooks(config["hooks"], "createRuntime")
     yield from hooks.container_hooks(config["hooks"], "createContainer", state | {"status": "creating"})
     if user_process["terminal"]:
-        size = user_process.get("consoleSize", {"width": 0, "height": 0})
-        values = {"columns": size["width"], "rows": size["height"], "bind": int(own_mounts)}
-        yield SetupOp("console", "/process/terminal", **values)
+        yield process.console(user_process, bind=own_mounts)
     yield from rootfs.protect(config)
     yield from rootfs.enter(config, own_mounts, options.no_pivot)
     for name in ("hostname", "domainname"):
         if name in config:
             yield SetupOp(name, f"/{name}", name=config[name])
-    if not options.no_new_keyring:
-        yield from process.keyring(options.container_id, user_process["selinuxLabel"])
-    # The limits are for the program, not for the work above; after a change of user, setting them takes privileges.
-    yield from rlimits(user_process["rlimits"])
-    yield from process.traits(user_process, linux, host)
-    yield from process.credentials(user_process, options.seccomp, options.listen_fds + options.preserve_fds)
+    keyring = "" if options.no_new_keyring else options.container_id
+    passed = options.listen_fds + options.preserve_fds
+    yield from process.setup(user_process, linux, host, keyring, options.seccomp, passed)
     if options.listen_fds:
         yield SetupOp("listen-pid", "")
-
     yield from cgroups.owner(config, host, namespaces, paths)
     yield SetupOp("created", "")
     yield SetupOp("wait-start", "")

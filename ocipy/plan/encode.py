@@ -16,7 +16,7 @@ VERSION = 1
 FLAG_FAULT = 1
 
 # Done while the new process may still wait for its id maps, before ocipy-init runs: no barrier goes before them.
-WITHIN_SPAWN = ("spawn", "resctrl-join", "oom-score", "id-map")
+WITHIN_SPAWN = ("spawn", "resctrl-join", "final-affinity", "oom-score", "id-map")
 
 
 def encode(plan: Plan, fault: "tuple[int, int] | None" = None) -> bytes:

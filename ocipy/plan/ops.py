@@ -40,6 +40,8 @@ _RUNTIME_KINDS = (
     ("device-filter", "path:- program:-"),
     ("id-map", "uid:- gid:- deny_setgroups:- helped:-"),
     ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- time_offsets:- tasks:- unified:-"),
+    ("initial-affinity", "cpus:-"),
+    ("final-affinity", "cpus:-"),
     ("oom-score", "value:-"),
     ("net-device", "name:- inside:- path:-"),
     ("run-hook", "hook:- number:- path:- args:- env:- timeout:-"),
@@ -95,6 +97,7 @@ _INIT_KINDS = (
     (44, "label", "module:s attribute:s value:s"),
     (45, "file-label", "path:s label:s"),
     (46, "listen-pid", ""),
+    (47, "outlive", ""),
 )
 
 KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}

@@ -1,4 +1,4 @@
-"""What a caller of create chooses beside the config."""
+"""What create and exec go by beside the config: what the caller chooses, and what is found of a container."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,3 +40,28 @@ class CreateOptions:
         self.systemd_cgroup = systemd_cgroup
         self.seccomp = seccomp
         self.rootless = rootless
+
+
+class Running:
+    """What exec has to know of the container it is for.
+
+    ``namespaces`` are those of its init that aren't the runtime's own (type → path below /proc); ``cgroup_paths`` where
+    the new process belongs (hierarchy name → directory); ``root`` the root filesystem, to change the root to, of a
+    container that shares the runtime's mount namespace (else ""); ``no_new_keyring`` as it was created.
+    """
+
+    __slots__ = ("cgroup_paths", "container_id", "namespaces", "no_new_keyring", "root")
+
+    def __init__(
+        self,
+        container_id: str,
+        namespaces: "dict[str, str]",
+        cgroup_paths: "dict[str, str]",
+        root: str = "",
+        no_new_keyring: bool = False,
+    ) -> None:
+        self.container_id = container_id
+        self.namespaces = namespaces
+        self.cgroup_paths = cgroup_paths
+        self.root = root
+        self.no_new_keyring = no_new_keyring

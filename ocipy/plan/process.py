@@ -4,6 +4,7 @@ from _struct import pack
 
 from ocipy.capabilities import to_mask
 from ocipy.plan.ops import SetupOp
+from ocipy.plan.rlimits import rlimits
 from ocipy.spec.load import complete_process
 
 TYPE_CHECKING = False
@@ -26,7 +27,33 @@ def none() -> "dict[str, Any]":
     return process
 
 
-def keyring(container_id: str, label: str) -> "Iterator[SetupOp]":
+def console(process: "dict[str, Any]", bind: bool) -> SetupOp:
+    """The step that makes the terminal; ``bind``: on /dev/console, for the container's first process."""
+    size = process.get("consoleSize", {"width": 0, "height": 0})
+    return SetupOp("console", "/process/terminal", columns=size["width"], rows=size["height"], bind=int(bind))
+
+
+def setup(
+    process: "dict[str, Any]",
+    linux: "dict[str, Any]",
+    host: "HostInfo",
+    keyring: str,
+    seccomp: "Filter | None",
+    preserve_fds: int,
+) -> "Iterator[SetupOp]":
+    """From "in the right place" to all but the program: one list for create and exec, which ``program`` ends.
+
+    ``keyring`` is whose session keyring it gets ("": it keeps the caller's).
+    """
+    if keyring:
+        yield from _keyring(keyring, process["selinuxLabel"])
+    # The limits are for the program, not for the work before; after a change of user, setting them takes privileges.
+    yield from rlimits(process["rlimits"])
+    yield from traits(process, linux, host)
+    yield from credentials(process, seccomp, preserve_fds)
+
+
+def _keyring(container_id: str, label: str) -> "Iterator[SetupOp]":
     """The session keyring, apart from the runtime's own."""
     step = SetupOp("keyring", "", name=f"_ses.{container_id}")
     if not label:

@@ -90,9 +90,15 @@ def parse_config(data: bytes, path: str) -> "dict[str, Any]":
     return config
 
 
-def parse_process(data: bytes, path: str) -> "dict[str, Any]":
-    """A bare ``process`` object (``exec --process FILE``), checked for its shape and completed.  Raises ConfigError."""
+def parse_process(data: bytes, path: str, inherited: "dict[str, Any] | None" = None) -> "dict[str, Any]":
+    """A bare ``process`` object (``exec --process FILE``), checked for its shape and completed.
+
+    What it leaves out, or empty, it has from ``inherited``.  Raises ConfigError.
+    """
     process = _shaped(data, path, "process", schema.check_process)
+    for name, value in (inherited or {}).items():
+        if process.get(name) in (None, "", []):
+            process[name] = value
     complete_process(process)
     return process
 

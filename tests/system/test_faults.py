@@ -30,6 +30,7 @@ pytestmark = pytest.mark.root
 # and processors that few have, test_systemd_fake.py those of scopes; network interfaces are the machine's
 # (test_net_devices.py); with cgroup v1, devices are no matter of a filter, nor is the cgroup given away.
 UNREACHED = {"barrier", "label", "file-label", "resctrl-group", "resctrl-monitor", "resctrl-join", "net-device"}
+UNREACHED |= {"initial-affinity", "final-affinity", "outlive"}  # exec's: test_exec_faults.py
 UNREACHED |= {"systemd-scope", "cgroup-enter", "cgroup-owner"}
 UNREACHED |= {"device-filter"} if probe().hierarchies else set()
 # A tmpfs can be id-mapped since Linux 6.3.

@@ -27,14 +27,14 @@ def edit_state(ocipy, container, **changes):
 def test_what_is_in_it(ocipy, bundle):
     container = ocipy.create(bundle(*FOREVER))
     directory = ocipy.root / container
-    assert sorted(os.listdir(directory)) == ["init.sock", "state.json"]
+    assert sorted(os.listdir(directory)) == ["config.json", "init.sock", "state.json"]
     assert directory.stat().st_mode & 0o777 == 0o700
     assert (directory / "state.json").stat().st_mode & 0o777 == 0o600
     state = json.loads((directory / "state.json").read_text())
     pid = state["init_process_pid"]
     assert process_stat(pid).start_time == state["init_process_start"]
     ocipy("start", container, status=0)
-    assert os.listdir(directory) == ["state.json"]
+    assert sorted(os.listdir(directory)) == ["config.json", "state.json"]
 
 
 def test_a_recycled_pid_is_never_signalled(ocipy, bundle):

@@ -88,9 +88,10 @@ def test_of_a_container_s_life(bundle, tmp_path, startup):
     ocipy(*root, "delete", "--force", "first")
     found = {}
     try:
-        for command in ("create", "start", "state", "kill", "delete"):
+        for command in ("create", "start", "exec", "state", "kill", "delete"):
             options = {"create": ["--bundle", bundle], "delete": ["--force"]}.get(command, [])
-            status, modules = modules_of(*root, command, *options, "c")
+            program = ["true"] if command == "exec" else []
+            status, modules = modules_of(*root, command, *options, "c", *program)
             found[command] = status, too_many(modules, startup)
     finally:
         ocipy(*root, "delete", "--force", "c")

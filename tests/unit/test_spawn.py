@@ -6,6 +6,8 @@ import struct
 
 import pytest
 
+from ocipy import cloning
+from ocipy.cloning import CALLERS_OWN, Request
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.spawn import Spawn
 
@@ -19,7 +21,7 @@ def pair():
     """A spawn that hears from the other value, a socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        spawn = Spawn(Plan([], {}, False), "/nowhere", {}, -1, -1, 0, lambda pid: None)
+        spawn = Spawn(Plan([], {}, False), "/nowhere", {}, Request(-1, -1, 3, CALLERS_OWN, None))
         spawn._sync = ours.fileno()
         ours.settimeout(5)
         yield spawn, theirs
@@ -51,7 +53,7 @@ def test_any_number_of_hierarchies(tmp_path):
         os.close(os.open(name, os.O_CREAT))
     spawn, opened, alive = ffi.new("struct ocipy_spawn *"), [], []
     try:
-        Spawn._open_cgroups(spawn, SetupOp("spawn", "", tasks=names, unified=""), opened, alive)
+        cloning._open_cgroups(spawn, SetupOp("spawn", "", tasks=names, unified=""), opened, alive)
         assert spawn.task_count == len(names)
         assert [os.readlink(f"/proc/self/fd/{spawn.task_fds[at]}") for at in range(40)] == names
         assert [ffi.string(spawn.task_paths[at]).decode() for at in range(40)] == [f"write to {name}" for name in names]

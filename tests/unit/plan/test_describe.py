@@ -24,6 +24,8 @@ SPECIAL = {
         "gid": [(0, 6, 1)],
     },
     "spawn": {"new": ["pid"], "join": {"network": "/n"}, "tasks": ["/m/tasks"], "unified": "", "time_offsets": ""},
+    "initial-affinity": {"cpus": "0-3"},
+    "final-affinity": {"cpus": "0-3"},
     "oom-score": {"value": -5},
     "net-device": {"name": "eth1", "inside": "eth0"},
     "run-hook": {"hook": "prestart", "path": "/h"},

@@ -1,0 +1,221 @@
+"""``exec``: one more process in a container that runs; from what the caller asks for to a program that is executed."""
+
+import posix
+
+from ocipy import files, handover
+from ocipy.cloning import Request
+from ocipy.errors import OcipyError, StateError, StepError, SyscallError, UsageError
+from ocipy.exec_options import ExecOptions
+from ocipy.exec_process import choose
+from ocipy.host import HostInfo
+from ocipy.init_process import open_pidfd
+from ocipy.plan.exec import exec_
+from ocipy.plan.options import Running
+from ocipy.spawn import Spawn
+from ocipy.spec.jsontext import loads
+from ocipy.state import CONFIG, StateDir, hook_document, is_alive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ocipy.plan.ops import Plan
+    from ocipy.seccomp import Filter
+
+# What each kind of namespace is called below /proc/PID/ns.
+_LINKS = {
+    "user": "user",
+    "mount": "mnt",
+    "pid": "pid",
+    "network": "net",
+    "ipc": "ipc",
+    "uts": "uts",
+    "cgroup": "cgroup",
+    "time": "time",
+}
+_STOPPED = "cannot exec in a stopped container"
+
+
+class Process:
+    """A process that exec has started: a child of this one.
+
+    ``pid`` is as this process sees it; ``pidfd`` a descriptor of it, which is open until ``close`` or ``wait``.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.pidfd = open_pidfd(pid)
+        self._status: int | None = None
+
+    def wait(self) -> int:
+        """Wait until it has ended; its exit status (128+n: ended by signal n)."""
+        if self._status is None:
+            ended = posix.waitid(posix.P_PIDFD, self.pidfd, posix.WEXITED)
+            assert ended is not None  # only WNOHANG may bring nothing
+            exited = ended.si_code == posix.CLD_EXITED
+            self._status = ended.si_status if exited else 128 + ended.si_status
+            self.close()
+        return self._status
+
+    def kill(self, signal: "int | str" = "TERM") -> None:
+        """Send it a signal (number or name); one that has ended takes none.  Raises UsageError."""
+        from _signal import pidfd_send_signal
+
+        from ocipy.signals import parse_signal
+
+        number = parse_signal(str(signal))
+        if self.pidfd >= 0:
+            try:
+                pidfd_send_signal(self.pidfd, number)
+            except ProcessLookupError:
+                return
+
+    def close(self) -> None:
+        """Close ``pidfd``; who does so before ``wait`` leaves the process to another's waitpid(2)."""
+        if self.pidfd >= 0:
+            posix.close(self.pidfd)
+            self.pidfd = -1
+
+
+def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] | None" = None) -> "tuple[int, bool]":
+    """Start the process; once the program's execve has succeeded, its pid, and whether it has a terminal.
+
+    Raises NotFoundError, StateError (stopped, paused), ConfigError and UsageError for the process, StepError; nothing
+    is left of the process then.  ``fault`` is for tests (see ``Spawn.run``).
+    """
+    handover.fill_stdio()
+    passed = handover.check_passed(0, options.preserve_fds)
+    found = directory.read()
+    _check_status(directory.status(found), options.ignore_paused)
+    config = _read_config(directory)
+    process = choose(options, config)
+    console = options.console if isinstance(options.console, int) else options.console.fileno()
+    _check_terminal(process["terminal"], console, options.console_socket)
+    running = look(directory.container_id, found, options.cgroup)
+    plan = _compile(config, process, running, _filter(config, directory.root), passed)
+    report = handover.PidReport(options.pid_file, options.pidfd_socket, "setns")
+    opened = -1
+    try:
+        if options.console_socket:
+            opened = console = handover.connect(options.console_socket, "console")
+        report.open()
+        request = Request(-1, console, handover.FIRST_FD + passed, options.stdio, lambda: _verify(found))
+        pid = _run(Spawn(plan, directory.root, hook_document(found, "running"), request), found, fault)
+        _tell(report, pid)
+    finally:
+        report.close()
+        if opened >= 0:
+            posix.close(opened)
+    return pid, plan.console
+
+
+def _run(spawn: Spawn, found: "dict[str, Any]", fault: "tuple[int, int] | None") -> int:
+    try:
+        return spawn.run(fault)
+    except StepError:
+        if fault is None:
+            _verify(found)  # or that is the reason
+        raise
+
+
+def _tell(report: handover.PidReport, pid: int) -> None:
+    try:
+        report.tell(pid)
+    except OcipyError:
+        posix.kill(pid, 9)  # our own child, not reaped yet
+        posix.waitpid(pid, 0)
+        raise
+
+
+def _check_status(status: str, ignore_paused: bool) -> None:
+    if status == "stopped":
+        raise StateError(_STOPPED)
+    if status == "creating":
+        raise StateError("cannot exec in a container that is being created")
+    if status == "paused" and not ignore_paused:
+        raise StateError("cannot exec in a paused container")
+
+
+def _read_config(directory: StateDir) -> "dict[str, Any]":
+    """The completed config, as create took it, whatever became of the bundle since."""
+    path = f"{directory.path}/{CONFIG}"
+    try:
+        config: Any = loads(files.read(path), path)
+    except OSError as problem:
+        raise SyscallError("open", problem.errno or 0, path) from None
+    return config  # type: ignore[no-any-return]
+
+
+def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:
+    if wanted and console < 0 and not console_socket:
+        raise UsageError("process.terminal is true: detached, that needs --console-socket")
+    if not wanted and console_socket:
+        raise UsageError("--console-socket needs a terminal: --tty, or process.terminal")
+
+
+def _verify(found: "dict[str, Any]") -> None:
+    """Init is still there, so what was opened below /proc by its pid was its own.  Raises StateError."""
+    if not is_alive(found["init_process_pid"], found["init_process_start"]):
+        raise StateError(_STOPPED)
+
+
+def look(container_id: str, found: "dict[str, Any]", cgroup: "list[str]") -> Running:
+    """What exec has to know of the container.  Raises StateError, UsageError."""
+    pid = found["init_process_pid"]
+    try:
+        namespaces = {
+            kind: f"/proc/{pid}/ns/{link}"
+            for kind, link in _LINKS.items()
+            if files.exists(f"/proc/thread-self/ns/{link}") and not _is_own(pid, link)
+        }
+    except (FileNotFoundError, ProcessLookupError):
+        raise StateError(_STOPPED) from None
+    paths = dict(found["cgroup_paths"])
+    if cgroup:
+        from ocipy.cgroups.below import sub_cgroups
+
+        paths = sub_cgroups(paths, cgroup)
+    elif "" in paths:
+        paths[""] = _unified(paths[""], pid)
+    root = "" if "mount" in namespaces else found["rootfs"]
+    return Running(container_id, namespaces, paths, root, found.get("no_new_keyring", False))
+
+
+def _is_own(pid: int, link: str) -> bool:
+    there, here = posix.stat(f"/proc/{pid}/ns/{link}"), posix.stat(f"/proc/thread-self/ns/{link}")
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _unified(path: str, pid: int) -> str:
+    """The container's cgroup; that of init where the container hands controllers down: it takes no process then.
+
+    cgroup-v2.rst, No Internal Process Constraint.
+    """
+    try:
+        if not files.read(f"{path}/cgroup.subtree_control").strip():
+            return path
+        from ocipy.cgroups.below import own_cgroup
+
+        return own_cgroup(path, pid)
+    except OSError:
+        return path  # spawning will say what is wrong with it
+
+
+def _filter(config: "dict[str, Any]", root: str) -> "Filter | None":
+    profile = config["linux"].get("seccomp")
+    if profile is None:
+        return None
+    from ocipy.seccomp import compile_filter
+
+    return compile_filter(profile, f"{root}/@seccomp")
+
+
+def _compile(
+    config: "dict[str, Any]", process: "dict[str, Any]", running: Running, seccomp: "Filter | None", preserve_fds: int
+) -> "Plan":
+    host = HostInfo(posix.geteuid(), posix.getegid())
+    if process["apparmorProfile"] or process["selinuxLabel"] or "intelRdt" in config["linux"]:
+        from ocipy import host_facts
+
+        host_facts.look(host, config)
+    return exec_(config, process, host, running, seccomp, preserve_fds)
