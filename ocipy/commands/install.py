@@ -89,7 +89,9 @@ def _request(parsed: Parsed, settings: "Settings", places: "Places") -> "Request
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in ("runc", "crun"):
         raise UsageError(f"--name {name}: a name of its own, of letters, digits, '-' and '_'")
     given = parsed.text("command")
-    command = own_command.check(given) if given else own_command.find(os.path.dirname(ocipy.__file__))
+    command = (
+        own_command.check(given, not places.destdir) if given else own_command.find(os.path.dirname(ocipy.__file__))
+    )
     return Request(name, command, places, parsed.flag("default"), settings.systemd_cgroup)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 
 from ocipy.errors import UsageError
 
@@ -18,13 +19,30 @@ def find(package: str) -> str:
     return linked if linked and os.path.realpath(linked) == os.path.realpath(launcher) else launcher
 
 
-def check(path: str) -> str:
-    """A path given by the user, if engines can call it.  Raises UsageError."""
+def check(path: str, here: bool) -> str:
+    """A path given by the user, if engines can call it; ``here``: on this machine.  Raises UsageError."""
     if not path.startswith("/") or not path.isprintable():
         raise UsageError(f"--command needs an absolute path, not {path!r}")
-    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+    if here and not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise UsageError(f"--command {path}: no file that can be executed")
     return path
+
+
+def writers(command: str) -> "list[str]":
+    """Notes on who but root may put another program in the command's place, and so becomes root."""
+    notes = []
+    path = os.path.realpath(command)
+    while True:
+        facts = os.stat(path)
+        shared = stat.S_IMODE(facts.st_mode) & 0o022 and not facts.st_mode & stat.S_ISVTX
+        if facts.st_uid or shared:
+            who = f"its owner, uid {facts.st_uid}," if facts.st_uid else "others than root"
+            notes.append(
+                f"{path}: {who} may change it, and so what engines run as root (install with sudo ./quickstart)"
+            )
+        if path == "/":
+            return notes[-1:]  # the outermost says most
+        path = os.path.dirname(path)
 
 
 def _beside(package: str) -> "str | None":

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 
 from ocipy.errors import OcipyError, SyscallError
-from ocipy.install import writing
+from ocipy.install import own_command, writing
 from ocipy.install.apparmor import AppArmor
 from ocipy.install.containerd import Containerd
 from ocipy.install.crio import Crio
@@ -57,6 +57,8 @@ class Outcome:
 def plan_install(request: Request, engines: "Sequence[Engine]") -> Outcome:
     """What installing would do; nothing is written.  Raises OcipyError."""
     outcome = Outcome(Record.load(request.places.record))
+    if request.places.system and not request.places.destdir:
+        outcome.notes += own_command.writers(request.command)
     for engine in engines:
         path = _real(engine.path(request), request.places)
         before = writing.read(path)
@@ -187,6 +189,11 @@ def _restore(path: str, text: "str | None") -> None:
 def _real(path: str, places: Places) -> str:
     """The file itself, where a link leads to it.  Raises OcipyError if it leads out of ``destdir``."""
     real = os.path.realpath(path)
-    if places.destdir and not f"{real}/".startswith(f"{os.path.realpath(places.destdir)}/"):
-        raise OcipyError(f"{path} is a link that leads out of {places.destdir}")
+    destdir = places.destdir
+    if destdir and _below(path, destdir) and not _below(real, os.path.realpath(destdir)):
+        raise OcipyError(f"{path} is a link that leads out of {destdir}")
     return real
+
+
+def _below(path: str, directory: str) -> bool:
+    return f"{path}/".startswith(f"{directory.rstrip('/')}/")

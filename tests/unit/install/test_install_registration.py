@@ -122,6 +122,11 @@ def test_a_link_that_leads_out_of_the_destination(host, tmp_path):
     assert (tmp_path / "outside").read_text() == "{}"
 
 
+def test_a_manifest_goes_where_it_is_told(host, tmp_path):
+    host.install("--runtimeclass", str(tmp_path / "class.yaml"))
+    assert (tmp_path / "class.yaml").exists()
+
+
 def test_what_is_no_file(host):
     host.path(DOCKER).mkdir(parents=True)
     host.install("--docker", status=1)
@@ -230,13 +235,18 @@ def test_a_user_s_own(host, monkeypatch, tmp_path):
         (["--name", "a.b"], "--name a.b"),
         (["--name", "runc"], "--name runc"),
         (["--command", "relative"], "--command needs an absolute path"),
-        (["--command", "/no/such/file"], "no file that can be executed"),
         (["extra"], "needs 0 arguments"),
     ],
 )
 def test_usage(host, words, message):
     host.run("install", *words, status=1)
     assert message in host.err
+
+
+def test_a_command_that_is_not_there(host, capfd):
+    assert cli.main(["install", "--dry-run", "--crio", "--command", "/no/such/file"]) == 1
+    assert "--command /no/such/file: no file that can be executed" in capfd.readouterr().err
+    host.install("--crio", command="/no/such/file")  # in a package it will be
 
 
 def test_system_wide_needs_root(monkeypatch, capfd):
@@ -252,6 +262,19 @@ def test_a_program_of_a_user_s_path(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert Places(system=False).program("my-podman") == str(tmp_path / "my-podman")
     assert Places(system=True).program("my-podman") is None
+
+
+@pytest.mark.root
+def test_a_command_that_others_may_change_is_told(tmp_path):
+    path = tmp_path / "bin/x"
+    make_launcher(path)
+    assert own_command.writers(str(path)) == []
+    path.parent.chmod(0o775)
+    assert own_command.writers(str(path))[0].startswith(f"{path.parent}: others than root may change it, and so what")
+    path.parent.chmod(0o755)
+    os.chown(path, 1000, 0)
+    (tmp_path / "link").symlink_to(path)
+    assert own_command.writers(str(tmp_path / "link"))[0].startswith(f"{path}: its owner, uid 1000, may change it")
 
 
 def make_launcher(path):
