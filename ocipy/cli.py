@@ -8,7 +8,7 @@ it needs (tests/unit/test_imports.py holds the budget).
 import sys
 
 from ocipy import log
-from ocipy.errors import OcipyError, UsageError, describe_errno
+from ocipy.errors import OcipyError, UsageError, describe_errno, printable
 from ocipy.options import Option, Parsed, help_text, parse
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 GLOBAL_OPTIONS = (
     Option("root", "root directory for storage of container state (default: /run/ocipy)", "text", "DIR"),
-    Option("log", "write the log to FILE instead of stderr", "text", "FILE"),
+    Option("log", "write the log to FILE instead of stderr, or to journald:[ID], syslog:[ID]", "text", "FILE"),
     Option("log-format", "format of the log: text or json", "text", "FORMAT"),
     Option("debug", "log debug lines"),
     Option("systemd-cgroup", "let systemd make the container's cgroup"),
@@ -80,6 +80,8 @@ def _dispatch(argv: "Sequence[str]") -> int:
     if parsed.flag("help"):
         print(help_text(command.USAGE, command.SUMMARY, command.OPTIONS))
         return 0
+    if log.LOG.sink and parsed.arguments and "ID" in command.USAGE.split():
+        log.LOG.sink.container = parsed.arguments[0]
     status: int = command.run(parsed, settings)
     return status
 
@@ -101,21 +103,14 @@ def _settings(globals_: Parsed) -> Settings:
 
 def _report(message: str, status: int) -> int:
     """The one line of an error: in the log file if there is one, and always last on stderr; ``status`` is the value."""
-    if log.LOG.fd != 2:
+    if log.LOG.is_apart:
         log.error(message)
     try:
         sys.stdout.flush()
     except OSError as problem:
         log.debug(f"standard output: {problem.strerror}")
-    print(f"ocipy: {_printable(message)}", file=sys.stderr)
+    print(f"ocipy: {printable(message)}", file=sys.stderr)
     return status
-
-
-def _printable(text: str) -> str:
-    """``text`` with escapes for what would end the line, or tell a terminal something: names, a container's output."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _print_version() -> None:

@@ -97,6 +97,13 @@ def one_line(text: str) -> str:
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
+def printable(text: str) -> str:
+    """``text`` with escapes for what would end the line, or tell a terminal something: names, a container's output."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def describe_errno(number: int) -> str:
     """The errno as ``NAME: text``, e.g. ``EPERM: operation not permitted`` (errno(3))."""
     import errno

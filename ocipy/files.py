@@ -40,9 +40,9 @@ def replace(path: str, data: bytes, mode: int) -> None:
         posix.close(fd)
 
 
-def in_memory(name: str, data: bytes) -> int:
+def in_memory(name: str, data: bytes, sealable: bool = False) -> int:
     """A new descriptor of a file that is in memory alone (memfd_create(2)), close-on-exec; the caller closes it."""
-    fd = posix.memfd_create(name, posix.MFD_CLOEXEC)
+    fd = posix.memfd_create(name, posix.MFD_CLOEXEC | (posix.MFD_ALLOW_SEALING if sealable else 0))
     while data:
         data = data[posix.write(fd, data) :]
     return fd

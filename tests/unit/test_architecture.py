@@ -13,7 +13,7 @@ C_SOURCES = PACKAGE.parent / "cffi_build"
 FLOORS = (
     ("ocipy.errors", "ocipy.files", "ocipy.pointers", "ocipy", "ocipy.cgroups", "ocipy._build", "ocipy._shim"),
     ("ocipy.options", "ocipy.log", "ocipy.signals", "ocipy.capabilities", "ocipy.hints", "ocipy.sites", "ocipy.pack",
-     "ocipy.owner", "ocipy.durations", "ocipy.interruption", "ocipy.exec_options"),
+     "ocipy.system_log", "ocipy.owner", "ocipy.durations", "ocipy.interruption", "ocipy.exec_options"),
     ("ocipy.spec.", "ocipy.host", "ocipy.host_facts"),
     ("ocipy.cgroups.paths", "ocipy.cgroups.settings", "ocipy.cgroups.devices", "ocipy.cgroups.v1", "ocipy.cgroups.v2",
      "ocipy.cgroups.blockio", "ocipy.cgroups.systemd", "ocipy.cgroups.systemd_annotations",
