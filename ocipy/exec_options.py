@@ -15,16 +15,16 @@ class ExecOptions:
     ``apparmor`` and ``label`` (the AppArmor profile, the SELinux label), ``tty``.
 
     ``cgroup``: sub-cgroups, ``"PATH"`` for all hierarchies or ``"CONTROLLER[,CONTROLLER]:PATH"`` each;
-    ``ignore_paused``: in a paused container it starts when that is resumed; ``preserve_fds``: that many descriptors
-    after stdio, which have to be inheritable, are passed on; ``stdin``, ``stdout``, ``stderr``: descriptors (-1: the
-    caller's own).
+    ``ignore_paused``: in a paused container it starts when that is resumed; ``listen_fds`` (sd_listen_fds(3)) and then
+    ``preserve_fds``: that many descriptors after stdio, which have to be inheritable, are passed on; ``stdin``,
+    ``stdout``, ``stderr``: descriptors (-1: the caller's own).
     A terminal's master is sent to ``console_socket`` (a path) or ``console`` (a connected socket, or a ``Console``), a
     pidfd of the process to ``pidfd_socket`` (a path); its pid is written to ``pid_file``.
     """
 
     __slots__ = (
         "additional_gids", "apparmor", "args", "capabilities", "cgroup", "console", "console_socket", "cwd", "env",
-        "ignore_paused", "label", "no_new_privileges", "pid_file", "pidfd_socket", "preserve_fds",
+        "ignore_paused", "label", "listen_fds", "no_new_privileges", "pid_file", "pidfd_socket", "preserve_fds",
         "process", "stdio", "tty", "user",
     )  # fmt: skip
 
@@ -44,6 +44,7 @@ class ExecOptions:
         label: str = "",
         cgroup: "Sequence[str]" = (),
         ignore_paused: bool = False,
+        listen_fds: int = 0,
         preserve_fds: int = 0,
         console: "int | Console" = -1,
         console_socket: str = "",
@@ -67,6 +68,7 @@ class ExecOptions:
         self.cgroup = list(cgroup)
         self.ignore_paused = ignore_paused
         self.pidfd_socket = pidfd_socket
+        self.listen_fds = listen_fds
         self.preserve_fds = preserve_fds
         self.console: int | Console = console
         self.console_socket = console_socket

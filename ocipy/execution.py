@@ -84,7 +84,7 @@ def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] |
     is left of the process then.  ``fault`` is for tests (see ``Spawn.run``).
     """
     handover.fill_stdio()
-    passed = handover.check_passed(0, options.preserve_fds)
+    passed = handover.check_passed(options.listen_fds, options.preserve_fds)
     found = directory.read()
     _check_status(directory.status(found), options.ignore_paused)
     config = _read_config(directory)
@@ -92,7 +92,8 @@ def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] |
     console = options.console if isinstance(options.console, int) else options.console.fileno()
     _check_terminal(process["terminal"], console, options.console_socket)
     running = look(directory.container_id, found, options.cgroup)
-    plan = _compile(config, process, running, _filter(config, directory.root), passed)
+    fds = options.listen_fds, options.preserve_fds
+    plan = _compile(config, process, running, _filter(config, directory.root), fds)
     report = handover.PidReport(options.pid_file, options.pidfd_socket, "setns")
     opened = -1
     try:
@@ -211,11 +212,15 @@ def _filter(config: "dict[str, Any]", root: str) -> "Filter | None":
 
 
 def _compile(
-    config: "dict[str, Any]", process: "dict[str, Any]", running: Running, seccomp: "Filter | None", preserve_fds: int
+    config: "dict[str, Any]",
+    process: "dict[str, Any]",
+    running: Running,
+    seccomp: "Filter | None",
+    fds: "tuple[int, int]",
 ) -> "Plan":
     host = HostInfo(posix.geteuid(), posix.getegid())
     if process["apparmorProfile"] or process["selinuxLabel"] or "intelRdt" in config["linux"]:
         from ocipy import host_facts
 
         host_facts.look(host, config)
-    return exec_(config, process, host, running, seccomp, preserve_fds)
+    return exec_(config, process, host, running, seccomp, fds)

@@ -3,6 +3,7 @@
 from ocipy.container import Container
 from ocipy.errors import OcipyError, UsageError, describe_errno
 from ocipy.exec_options import ExecOptions
+from ocipy.handover import listen_fds
 from ocipy.options import Option, Parsed, expect
 
 TYPE_CHECKING = False
@@ -79,6 +80,7 @@ def exec_options(parsed: Parsed) -> ExecOptions:
         label=parsed.text("process-label"),
         cgroup=parsed.texts("cgroup"),
         ignore_paused=parsed.flag("ignore-paused"),
+        listen_fds=listen_fds(),
         preserve_fds=parsed.integer("preserve-fds") or 0,
         console_socket=parsed.text("console-socket"),
         pid_file=parsed.text("pid-file"),

@@ -94,10 +94,8 @@ def _ops(
         if name in config:
             yield SetupOp(name, f"/{name}", name=config[name])
     keyring = "" if options.no_new_keyring else options.container_id
-    passed = options.listen_fds + options.preserve_fds
-    yield from process.setup(user_process, linux, host, keyring, options.seccomp, passed)
-    if options.listen_fds:
-        yield SetupOp("listen-pid", "")
+    fds = options.listen_fds, options.preserve_fds
+    yield from process.setup(user_process, linux, host, keyring, options.seccomp, fds)
     yield from cgroups.owner(config, host, namespaces, paths)
     yield SetupOp("created", "")
     yield SetupOp("wait-start", "")

@@ -19,14 +19,18 @@ def exec_(
     host: "HostInfo",
     running: "Running",
     seccomp: "Filter | None",
-    preserve_fds: int,
+    fds: "tuple[int, int]",
 ) -> Plan:
     """Compile a complete, checked process for a container of that config.
 
-    ``running`` is what has been found of the container; ``seccomp`` its compiled filter.  Raises StepError for what
-    the host lacks.
+    ``running`` is what has been found of the container; ``seccomp`` its compiled filter; ``fds`` are counted as in
+    ``process.setup``.  Raises StepError for what the host lacks.
     """
-    ops = list(_ops(config, user_process, host, running, seccomp, preserve_fds))
+    if fds[0]:
+        from ocipy.plan import activation
+
+        user_process = activation.with_sockets(user_process, fds[0])
+    ops = list(_ops(config, user_process, host, running, seccomp, fds))
     return Plan(ops, running.cgroup_paths, user_process["terminal"])
 
 
@@ -36,7 +40,7 @@ def _ops(
     host: "HostInfo",
     running: "Running",
     seccomp: "Filter | None",
-    preserve_fds: int,
+    fds: "tuple[int, int]",
 ) -> "Iterator[SetupOp]":
     affinity = user_process.get("execCPUAffinity", {})
     if affinity.get("initial"):
@@ -63,7 +67,7 @@ def _ops(
         host,
         "" if running.no_new_keyring else running.container_id,
         seccomp,
-        preserve_fds,
+        fds,
     )
     yield SetupOp("outlive", "")
     yield from process.program(user_process, seccomp)

@@ -39,18 +39,21 @@ def setup(
     host: "HostInfo",
     keyring: str,
     seccomp: "Filter | None",
-    preserve_fds: int,
+    fds: "tuple[int, int]",
 ) -> "Iterator[SetupOp]":
     """From "in the right place" to all but the program: one list for create and exec, which ``program`` ends.
 
-    ``keyring`` is whose session keyring it gets ("": it keeps the caller's).
+    ``keyring`` is whose session keyring it gets ("": it keeps the caller's), ``fds`` how many descriptors after stdio:
+    sockets of LISTEN_FDS, and preserved ones.
     """
     if keyring:
         yield from _keyring(keyring, process["selinuxLabel"])
     # The limits are for the program, not for the work before; after a change of user, setting them takes privileges.
     yield from rlimits(process["rlimits"])
     yield from traits(process, linux, host)
-    yield from credentials(process, seccomp, preserve_fds)
+    yield from credentials(process, seccomp, sum(fds))
+    if fds[0]:
+        yield SetupOp("listen-pid", "")
 
 
 def _keyring(container_id: str, label: str) -> "Iterator[SetupOp]":

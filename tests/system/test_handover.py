@@ -238,3 +238,56 @@ def test_a_pid_file_is_whole_whenever_it_is_there(ocipy, bundle, tmp_path):
     assert seen <= {str(ocipy.pid(container))}
     assert file.read_text() == str(ocipy.pid(container))
     assert os.listdir(file.parent) == ["pid"]
+
+
+def test_listen_fds_of_exec(ocipy, bundle, numbered):
+    """LISTEN_PID is the pid that the process has in the container, which isn't 1."""
+    container = ocipy.start(bundle(*FOREVER))
+    before = "export LISTEN_FDS=1 LISTEN_PID=$$"
+    script = f"echo $LISTEN_FDS $LISTEN_PID $$; cat <&3; cat <&4; {OPEN}"
+    done = by_shell(ocipy, before, f"exec --preserve-fds 1 {container} sh -c '{script}'", numbered, status=0)
+    told, *rest = done.stdout.splitlines()
+    count, listen_pid, pid = told.split()
+    assert (count, listen_pid) == ("1", pid)
+    assert pid != "1"
+    assert rest == ["file 3", "file 4", "3", "4"]
+
+
+def test_descriptors_that_exec_cannot_pass(ocipy, bundle, numbered):
+    container = ocipy.start(bundle(*FOREVER))
+    for before, option, said in (
+        ("export LISTEN_FDS=5 LISTEN_PID=$$", "", "LISTEN_FDS=5: file descriptor 7 is not open"),
+        (":", "--preserve-fds 5", "--preserve-fds 5: file descriptor 7 is not open"),
+    ):
+        done = by_shell(ocipy, before, f"exec {option} {container} true", numbered, status=255)
+        assert done.stderr.startswith(f"ocipy: {said}")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("odd_descriptors")
+@pytest.mark.parametrize("way", ["command", "library"])
+def test_no_descriptor_of_the_caller_s_reaches_a_process_of_exec(ocipy, bundle, notes, way):
+    mount = {"destination": "/mnt", "type": "bind", "source": str(notes), "options": ["bind"]}
+    container = ocipy.start(bundle(*FOREVER, change=add_mounts(mount)))
+    program = ["sh", "-c", "ls /proc/self/fd > /mnt/program"]
+    if way == "command":
+        ocipy("exec", container, *program, close_fds=False, status=0)
+    else:
+        assert Container(container, str(ocipy.root)).exec(program).wait() == 0
+    assert (notes / "program").read_text().split() == ["0", "1", "2", "3"]
+
+
+def test_pidfd_socket_of_exec(ocipy, bundle, tmp_path):
+    container = ocipy.start(bundle(*FOREVER))
+    with listening(tmp_path / "pidfd") as listener:
+        options = ("--pidfd-socket", tmp_path / "pidfd", "--pid-file", tmp_path / "pid")
+        ocipy("exec", "-d", *options, container, "sleep", "1000", status=0)
+        data, (pidfd,) = received(listener)
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        assert data == b"setns"
+        assert f"Pid:\t{pid}\n" in Path(f"/proc/self/fdinfo/{pidfd}").read_text()
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        wait_ended(pid)
+    finally:
+        os.close(pidfd)

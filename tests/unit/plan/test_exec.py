@@ -25,12 +25,12 @@ def completed(change=None):
     return parse_config(json.dumps(config).encode(), "config.json")
 
 
-def plan_of(change=None, running=None, seccomp=FILTER, preserve_fds=0):
+def plan_of(change=None, running=None, seccomp=FILTER, listen_fds=0, preserve_fds=0):
     config = completed(change)
     running = running or Running("box", NAMESPACES, PATHS)
     host = HostInfo()
     host.modules = ("apparmor", "selinux")
-    return exec_(config, config["process"], host, running, seccomp, preserve_fds)
+    return exec_(config, config["process"], host, running, seccomp, (listen_fds, preserve_fds))
 
 
 def everything(config):
