@@ -78,6 +78,8 @@ class Docker(CommandLine):
 
     def stop(self) -> None:
         self.end_daemon()
+        # A handle of the host's network namespace, which dockerd keeps.
+        self.machine.run("umount", self.place / "exec/netns/default")
 
     def left(self) -> list[str]:
         """The shim's containers and BuildKit's have different state directories."""

@@ -4,6 +4,7 @@ import json
 
 from tests.engines.buildah import IMAGE, Buildah
 from tests.engines.matrix import operation
+from tests.engines.podman import UID
 
 BUILDAH = ("buildah", "buildah-rootless")
 
@@ -171,3 +172,34 @@ def buildah_build_cgroup(buildah: Buildah) -> None:
     script = "cat /proc/self/cgroup; cat $(find /sys/fs/cgroup -name memory.limit_in_bytes -o -name memory.max) "
     done = buildah.build(f"FROM {IMAGE}\nRUN {script}\n", "--memory", "64m", "--cgroup-parent", "/below")
     assert str(64 << 20) in done.out.split(), done.out
+
+
+@operation("buildah-rootless")
+def buildah_rootless_network(buildah: Buildah) -> None:
+    """run --isolation rootless: the default network, by slirp4netns; the ids that are mapped"""
+    script = "ip -o -4 addr show tap0; ip route; awk '{print $1, $2, $3}' /proc/self/uid_map"
+    flags = ("--network", "private", "--isolation", "rootless")
+    seen = buildah.inside(script, *flags)
+    assert "inet 10.0.2.100/24" in seen
+    assert "default via 10.0.2.2" in seen
+    assert f"0 {UID} 1\n1 " in seen
+
+
+@operation(*BUILDAH)
+def buildah_namespaces(buildah: Buildah) -> None:
+    """run --pid, --uts host: namespaces of the host's; of its own by default"""
+    script = "for kind in pid uts; do readlink /proc/self/ns/$kind; done"
+    host = buildah.machine.run("sh", "-c", script).out.split()
+    own = buildah.inside(script).split()
+    shared = buildah.inside(script, "--pid", "host", "--uts", "host", "--network", "host").split()
+    assert shared == host
+    assert not set(own) & set(host)
+
+
+@operation("buildah")
+def buildah_device(buildah: Buildah) -> None:
+    """from --device: there, usable, under another name; one that isn't given isn't"""
+    with buildah.container("--device", "/dev/zero:/dev/nothing:r") as name:
+        script = "stat -c %t,%T /dev/nothing; head -c 3 /dev/nothing | od -An -tx1; mknod /x b 7 0 && cat /x"
+        done = buildah.run(name, command=("sh", "-c", script), status=1)
+        assert done.out == "1,5\n 00 00 00\n"

@@ -25,6 +25,7 @@ def docker_live_restore(docker: Docker) -> None:
         docker.end_daemon(signal.SIGKILL)
         docker.start_daemon()
         assert docker.state(name)["Pid"] == pid
+        assert docker("exec", name, "echo", "there").out == "there\n"
         docker("stop", name)
         assert docker.state(name)["ExitCode"] == 3
         assert docker("logs", name).out == "ready\nasked\n"
@@ -38,6 +39,16 @@ def docker_restart_policy(docker: Docker) -> None:
         until(lambda: docker("logs", name).out.count("again") == 3, "the third start")
         assert docker("wait", name).out == "4\n"
         assert docker.inspect(name)["RestartCount"] == 2
+
+
+@operation(*DOCKER)
+def docker_health(docker: Docker) -> None:
+    """healthcheck: a command that the daemon runs in the container again and again"""
+    flags = ("--health-interval", "100ms", "--health-retries", "2", "--health-timeout", "10s")
+    with docker.container("--health-cmd", "test -e /well || exit 1", *flags) as name:
+        until(lambda: docker.state(name)["Health"]["Status"] == "unhealthy", "unhealthy")
+        docker("exec", name, "touch", "/well")
+        until(lambda: docker.state(name)["Health"]["Status"] == "healthy", "healthy")
 
 
 DOCKERFILE = f"""FROM {IMAGE}
@@ -100,6 +111,19 @@ def docker_commit(docker: Docker) -> None:
             assert done.out == "mine\n"
         finally:
             docker("rmi", "committed")
+
+
+@operation(*DOCKER)
+def docker_copy(docker: Docker) -> None:
+    """cp: files into and out of a container that runs"""
+    with docker.container("--tmpfs", "/scratch") as name:
+        given = docker.place / "given"
+        given.write_text("given\n")
+        docker("cp", given, f"{name}:/etc/given")
+        assert docker("exec", name, "cat", "/etc/given").out == "given\n"
+        docker("exec", name, "sh", "-c", "echo made >/etc/made")
+        docker("cp", f"{name}:/etc/made", docker.place / "made")
+        assert (docker.place / "made").read_text() == "made\n"
 
 
 @operation("docker")
