@@ -215,7 +215,7 @@ def test_a_user_namespace(ocipy, saying, manager, environment, started):
 def test_without_a_socket_at_create_start_listens_for_nothing(ocipy, bundle, manager, environment):
     container = ocipy.create(bundle("sleep", "1000"))
     ocipy("start", container, env=environment, status=0)
-    assert os.listdir(ocipy.root / container) == ["state.json"]
+    assert sorted(os.listdir(ocipy.root / container)) == ["config.json", "state.json"]
 
 
 def test_without_a_socket_at_start_nobody_waits(ocipy, saying, environment):
