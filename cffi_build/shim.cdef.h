@@ -8,6 +8,7 @@ struct ocipy_spawn {
   int fork_again; /* a joined PID or time namespace takes only children: the process clones itself once more */
   int wait_maps;  /* wait for GO, the id maps, before becoming root */
   const char *time_offsets; /* for the new time namespace, as /proc/PID/timens_offsets takes them; NULL: none */
+  const char *oom_score; /* for /proc/self/oom_score_adj, before anything is joined; NULL: none */
   int become_root; /* become uid 0 of the (new or joined) user namespace */
   int cgroup_fd;  /* directory of the unified hierarchy to be cloned into; -1: none */
   const int *task_fds; /* tasks files of cgroup v1 hierarchies, open for writing, */

@@ -185,12 +185,20 @@ static uint64_t make_time_namespace(const struct ocipy_spawn *spawn, int offsets
   return spawn->flags & ~first;
 }
 
+/* By itself, while its files below /proc are its own: what joins a user namespace is out of its runtime's reach. */
+static void set_oom_score(const struct ocipy_spawn *spawn) {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, spawn->oom_score, strlen(spawn->oom_score)) < 0) die(spawn, "write to /proc/self/oom_score_adj");
+  close(fd);
+}
+
 static void child(const struct ocipy_spawn *spawn, const sigset_t *none) {
   uint64_t flags = spawn->flags;
   int offsets_fd = -1;
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   close(spawn->runtime_fd); /* or a runtime that ended before the line above would never show as the end of file */
   join_cgroups(spawn);
+  if (spawn->oom_score) set_oom_score(spawn);
   /* Opened while /proc is the host's: a mount namespace to join may have another. */
   if (spawn->time_offsets && (offsets_fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC)) < 0)
     die(spawn, "open /proc/self/timens_offsets");

@@ -64,9 +64,11 @@ def clone(op: "SetupOp", index: int, plan: bytes, request: Request) -> int:
             request.verify()
         for name in ("fork_again", "wait_maps", "become_root"):
             setattr(spawn, name, int(op.values[name]))
-        offsets = ffi.new("char[]", op.values["time_offsets"].encode())
-        spawn.time_offsets = offsets if op.values["time_offsets"] else ffi.NULL
         alive: list[Any] = []  # a cffi structure doesn't hold what it points to
+        for name in ("time_offsets", "oom_score"):
+            if op.values[name]:
+                alive.append(ffi.new("char[]", op.values[name].encode()))
+                setattr(spawn, name, alive[-1])
         _open_cgroups(spawn, op, opened, alive)
         pid = lib.ocipy_spawn(spawn)
         if -pid in _NO_CLONE_INTO and spawn.cgroup_fd >= 0:
@@ -97,6 +99,7 @@ def _open_cgroups(spawn: "Any", op: "SetupOp", opened: "list[int]", alive: "list
     for path in paths:
         fds.append(posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC))
         opened.append(fds[-1])
-    alive += [ffi.new("char[]", f"write to {path}".encode("utf-8", "surrogateescape")) for path in paths]
-    alive += ffi.new("int[]", fds), ffi.new("char *[]", alive[:])
+    names = [ffi.new("char[]", f"write to {path}".encode("utf-8", "surrogateescape")) for path in paths]
+    alive += names
+    alive += ffi.new("int[]", fds), ffi.new("char *[]", names)
     spawn.task_fds, spawn.task_paths = alive[-2:]

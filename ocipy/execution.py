@@ -134,7 +134,7 @@ def _check_status(status: str, ignore_paused: bool) -> None:
     if status == "creating":
         raise StateError("cannot exec in a container that is being created")
     if status == "paused" and not ignore_paused:
-        raise StateError("cannot exec in a paused container")
+        raise StateError("cannot exec in a paused container (--ignore-paused waits until it is resumed)")
 
 
 def _read_config(directory: StateDir) -> "dict[str, Any]":
@@ -149,7 +149,7 @@ def _read_config(directory: StateDir) -> "dict[str, Any]":
 
 def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:
     if wanted and console < 0 and not console_socket:
-        raise UsageError("process.terminal is true: detached, that needs --console-socket")
+        raise UsageError("a terminal needs --console-socket when the process is detached")
     if not wanted and console_socket:
         raise UsageError("--console-socket needs a terminal: --tty, or process.terminal")
 

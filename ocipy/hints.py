@@ -35,6 +35,7 @@ HINTS = (
     ("console", "EPIPE", "console socket", "who listened there has closed the connection"),
     ("console", "ENOENT", "ptmx", "process.terminal needs a devpts mount on /dev/pts"),
     ("oom-score", "EACCES", "", "lowering it takes CAP_SYS_RESOURCE, which the runtime doesn't hold"),
+    ("spawn", "EACCES", "oom_score_adj", "lowering it takes CAP_SYS_RESOURCE, which the runtime doesn't hold"),
     ("rlimit", "EPERM", "", "raising a hard limit takes CAP_SYS_RESOURCE, which the runtime doesn't hold"),
     ("id-map", "EPERM", "", "the runtime may not map these ids (user_namespaces(7))"),
     ("id-map", "EINVAL", "", "ranges overlap, or an id isn't mapped in the runtime's own user namespace"),

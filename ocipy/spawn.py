@@ -7,7 +7,7 @@ from _struct import unpack_from
 from ocipy import log
 from ocipy.cloning import Request, clone
 from ocipy.errors import OcipyError, StepError, SyscallError
-from ocipy.plan.encode import WITHIN_SPAWN, encode
+from ocipy.plan.encode import barriers, encode
 from ocipy.plan.ops import INIT, Plan, SetupOp
 from ocipy.runtime_steps import ACTIONS
 
@@ -50,7 +50,7 @@ class Spawn:
         self._request = request
         self._sync = -1
         self._at_barrier = False
-        self._needs_barrier = False
+        self._barriers = barriers(plan)
         self._early = b""
 
     def run(self, fault: "tuple[int, int] | None" = None) -> int:
@@ -77,7 +77,7 @@ class Spawn:
         return self.pid
 
     def _do(self, index: int, op: SetupOp, fault: "tuple[int, int] | None") -> None:
-        if self._needs_barrier and not self._at_barrier and op.name not in WITHIN_SPAWN:
+        if index in self._barriers:
             self._receive_until(b"B")
             self._at_barrier = True
         try:
@@ -104,7 +104,6 @@ class Spawn:
         self.spawned = True
         if op.values["fork_again"]:
             self._adopt(self.pid)
-        self._needs_barrier = any(each.actor == INIT for each in self.plan.ops)
 
     def _adopt(self, go_between: int) -> None:
         """The go-between of a second clone ends once it has told the pid of the process it left us."""

@@ -37,8 +37,7 @@ _MOST = 1 << 20
 
 
 def run(parsed: Parsed, settings: "Settings") -> int:
-    file = parsed.text("process")
-    expect(parsed.arguments, 1 if file else 2, _MOST, USAGE)
+    expect(parsed.arguments, 1, _MOST, USAGE)
     try:
         return _run(parsed, settings)
     except OcipyError as problem:

@@ -137,6 +137,7 @@ def _spawn(values: "Values") -> str:
         new,
         f"joining {join}" if join else "",
         f"clocks moved by {clocks}" if clocks else "",
+        f"with oom_score_adj {values['oom_score']}" if values["oom_score"] else "",
         "in its cgroups" if values["tasks"] or values["unified"] else "",
     ]
     return "start ocipy-init " + "; ".join(part for part in parts if part)

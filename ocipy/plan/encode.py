@@ -15,8 +15,23 @@ MAGIC = 0x5049434F
 VERSION = 1
 FLAG_FAULT = 1
 
-# Done while the new process may still wait for its id maps, before ocipy-init runs: no barrier goes before them.
-WITHIN_SPAWN = ("spawn", "resctrl-join", "final-affinity", "oom-score", "id-map")
+# Directly after the spawn, done while the new process may still wait for its id maps, before ocipy-init runs.
+WITHIN_SPAWN = ("spawn", "resctrl-join", "oom-score", "id-map")
+
+
+def barriers(plan: Plan) -> "set[int]":
+    """The steps of RUNTIME that init has to wait for, by number; of several in a row the first."""
+    found: set[int] = set()
+    waiting = within = True
+    for index, op in enumerate(plan.ops):
+        if op.actor == INIT:
+            waiting = within = False
+        elif op.name == "spawn":
+            waiting = False
+        elif not waiting and not (within and op.name in WITHIN_SPAWN):
+            found.add(index)
+            waiting = True
+    return found
 
 
 def encode(plan: Plan, fault: "tuple[int, int] | None" = None) -> bytes:
@@ -25,15 +40,13 @@ def encode(plan: Plan, fault: "tuple[int, int] | None" = None) -> bytes:
     ``fault`` is for tests: (index of a step, errno) makes that step fail in init in place of being done.
     """
     body = []
-    at_barrier = False
+    waits = barriers(plan)
     for index, op in enumerate(plan.ops):
         if op.actor == INIT:
             error = fault[1] if fault and fault[0] == index else 0
             body.append(_encode_op(op, index, error))
-            at_barrier = False
-        elif not at_barrier and op.name not in WITHIN_SPAWN and index > plan.spawn_index():
+        elif index in waits:
             body.append(_encode_op(SetupOp("barrier", op.pointer), index, 0))
-            at_barrier = True
     payload = b"".join(body)
     return pack("<IIII", MAGIC, VERSION, 16 + len(payload), len(body)) + payload
 

@@ -45,16 +45,14 @@ def _ops(
     affinity = user_process.get("execCPUAffinity", {})
     if affinity.get("initial"):
         yield SetupOp("initial-affinity", "/process/execCPUAffinity/initial", cpus=affinity["initial"])
-    yield _spawn(running)
+    yield _spawn(running, user_process.get("oomScoreAdj"))
+    yield SetupOp("session", "/process")
     if affinity.get("final"):
         yield SetupOp("final-affinity", "/process/execCPUAffinity/final", cpus=affinity["final"])
     if "intelRdt" in config["linux"]:
         from ocipy.plan import resctrl
 
         yield resctrl.join(config["linux"]["intelRdt"], host, running.container_id)
-    if "oomScoreAdj" in user_process:
-        yield SetupOp("oom-score", "/process/oomScoreAdj", value=user_process["oomScoreAdj"])
-    yield SetupOp("session", "/process")
     if running.root or user_process["terminal"]:
         yield SetupOp("root", "/root/path", path=running.root or "/", bind=0, private_parent=0)
     if user_process["terminal"]:
@@ -73,7 +71,7 @@ def _ops(
     yield from process.program(user_process, seccomp)
 
 
-def _spawn(running: "Running") -> SetupOp:
+def _spawn(running: "Running", oom_score: "int | None") -> SetupOp:
     """The step that makes the process in the container's cgroups, and has it join the container's namespaces.
 
     Joined PID and time namespaces take effect for children only.
@@ -88,6 +86,7 @@ def _spawn(running: "Running") -> SetupOp:
         wait_maps=False,
         fork_again=bool({"pid", "time"} & running.namespaces.keys()),
         time_offsets="",
+        oom_score="" if oom_score is None else str(oom_score),
         tasks=[f"{path}/tasks" for name, path in paths.items() if name],
         unified=paths.get("", ""),
     )

@@ -66,6 +66,7 @@ class Namespaces:
             wait_maps="user" in new,
             fork_again=only_children or bool(self.joined and new) or bool(time_offsets),
             time_offsets=_offsets(time_offsets) if time_offsets else "",
+            oom_score="",
             tasks=[f"{path}/tasks" for name, path in cgroup_paths.items() if name],
             unified=cgroup_paths.get("", ""),
         )

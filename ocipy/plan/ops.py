@@ -39,7 +39,7 @@ _RUNTIME_KINDS = (
     ("cgroup-owner", "path:- uid:-"),
     ("device-filter", "path:- program:-"),
     ("id-map", "uid:- gid:- deny_setgroups:- helped:-"),
-    ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- time_offsets:- tasks:- unified:-"),
+    ("spawn", "new:- join:- become_root:- wait_maps:- fork_again:- time_offsets:- oom_score:- tasks:- unified:-"),
     ("initial-affinity", "cpus:-"),
     ("final-affinity", "cpus:-"),
     ("oom-score", "value:-"),

@@ -23,7 +23,14 @@ SPECIAL = {
         "uid": [(0, 5, 1)],
         "gid": [(0, 6, 1)],
     },
-    "spawn": {"new": ["pid"], "join": {"network": "/n"}, "tasks": ["/m/tasks"], "unified": "", "time_offsets": ""},
+    "spawn": {
+        "new": ["pid"],
+        "join": {"network": "/n"},
+        "tasks": ["/m/tasks"],
+        "unified": "",
+        "time_offsets": "",
+        "oom_score": "",
+    },
     "initial-affinity": {"cpus": "0-3"},
     "final-affinity": {"cpus": "0-3"},
     "oom-score": {"value": -5},
@@ -66,7 +73,7 @@ def change(**values):
 @pytest.mark.parametrize(
     ("name", "values", "text"),
     [
-        ("spawn", {"new": ["time"], "join": {}, "tasks": [], "unified": "",
+        ("spawn", {"new": ["time"], "join": {}, "tasks": [], "unified": "", "oom_score": "",
                    "time_offsets": "monotonic 1 2\nboottime -5 0\n"},
          "start ocipy-init in new time namespaces; clocks moved by monotonic 1 2, boottime -5 0"),
         ("mount", filesystem(type="proc", destination="/p"), "mount proc on /p"),

@@ -7,6 +7,7 @@ import pytest
 from ocipy.bundle.default_config import default_config
 from ocipy.host import HostInfo
 from ocipy.plan import process
+from ocipy.plan.encode import barriers
 from ocipy.plan.exec import exec_
 from ocipy.plan.options import Running
 from ocipy.seccomp import Filter
@@ -98,7 +99,19 @@ def test_affinity_around_the_spawn():
     def change(config):
         config["process"]["execCPUAffinity"] = {"initial": "0", "final": "0-1"}
 
-    assert [op.name for op in plan_of(change).ops[:3]] == ["initial-affinity", "spawn", "final-affinity"]
+    plan = plan_of(change)
+    assert [op.name for op in plan.ops[:4]] == ["initial-affinity", "spawn", "session", "final-affinity"]
+    assert barriers(plan) >= {3}  # it still waits then: what has ended has no affinity
+
+
+def test_the_oom_score_is_the_process_s_own_to_set(make_plan, only):
+    """As the runtime's step it could come late, for nothing waits for it."""
+
+    def change(config):
+        config["process"]["oomScoreAdj"] = -7
+
+    assert only(plan_of(change), "spawn").values["oom_score"] == "-7"
+    assert only(make_plan(change), "spawn").values["oom_score"] == ""
 
 
 def test_a_root_to_change_to(names):
