@@ -2,11 +2,15 @@
 
 import json
 import os
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.system.runtime import children, until, wait_ended
+from tests.system.looking import resources, set_namespaces
+from tests.system.runtime import RUNTIME, children, until, wait_ended
 
 pytestmark = pytest.mark.root
 
@@ -114,3 +118,125 @@ def test_a_created_container(ocipy, bundle):
     container = ocipy.create(bundle(*FOREVER))
     assert ocipy("exec", container, "hostname", status=0).stdout == "runc\n"
     ocipy("start", container, status=0)
+
+
+def test_in_a_cgroup_below(ocipy, container):
+    paths = saved(ocipy, container)["cgroup_paths"]
+    name = next(name for name in ("pids", "") if name in paths)
+    below = Path(paths[name]) / "below"
+    below.mkdir()
+    try:
+        where = f"{name}:below" if name else "below"
+        shown = ocipy("exec", "--cgroup", where, container, "cat", "/proc/self/cgroup", status=0).stdout
+        assert [line for line in shown.splitlines() if line.endswith("/below")] == [
+            line for line in shown.splitlines() if line.split(":")[1] == name
+        ]
+    finally:
+        below.rmdir()
+
+
+def saved(ocipy, container):
+    return json.loads((ocipy.root / container / "state.json").read_text())
+
+
+def test_in_the_cgroups_from_the_first_instruction(ocipy, bundle):
+    """No more processes than the limit ever are: the clone itself is refused, or the move of the one that is new."""
+    change = resources(pids={"limit": 1})
+    container = ocipy.start(bundle(*FOREVER, change=change))
+    message = ocipy.fails("exec", container, "true", status=255)
+    assert message.startswith("spawn: ")
+    assert "EAGAIN" in message
+
+
+def test_without_a_mount_namespace(ocipy, bundle):
+    def change(config):
+        set_namespaces(mount=None)(config)
+        config["linux"].update(maskedPaths=[], readonlyPaths=[])
+        config["mounts"] = []
+        config["root"]["readonly"] = False
+
+    container = ocipy.start(bundle(*FOREVER, own_rootfs=True, change=change))
+    done = ocipy("exec", container, "ls", "/", status=0)
+    assert "linuxrc" in done.stdout.split()
+
+
+def test_namespaces_that_are_the_host_s(ocipy, bundle):
+    def change(config):
+        set_namespaces(pid=None, uts=None)(config)
+        del config["hostname"]
+
+    container = ocipy.start(bundle(*FOREVER, change=change))
+    shown = ocipy("exec", container, "sh", "-c", "echo $$; readlink /proc/$$/ns/uts", status=0).stdout.split()
+    assert int(shown[0]) > ocipy.pid(container)
+    assert shown[1] == os.readlink("/proc/self/ns/uts")
+
+
+def test_a_pid_that_is_another_s_now(ocipy, container):
+    """Its namespaces are not the container's: who has the number is known by when it began."""
+    path = ocipy.root / container / "state.json"
+    text = path.read_text()
+    changed = json.loads(text) | {"init_process_pid": os.getpid()}
+    path.write_text(json.dumps(changed))
+    try:
+        assert ocipy.fails("exec", container, "true", status=255) == "cannot exec in a stopped container"
+    finally:
+        path.write_text(text)
+
+
+def test_a_paused_container_waits(ocipy, container, tmp_path):
+    ocipy("pause", container, status=0)
+    command = [RUNTIME, "--root", str(ocipy.root), "exec", "--ignore-paused", container, "echo", "there"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        until(lambda: len(children()) == 2 and is_in_cgroup(ocipy, container, 2))
+        assert process.poll() is None
+        ocipy("resume", container, status=0)
+        assert process.stdout.read() == "there\n"
+    assert process.returncode == 0
+
+
+def is_in_cgroup(ocipy, container, count):
+    return len(json.loads(ocipy("ps", "-f", "json", container, status=0).stdout)) == count
+
+
+def test_signals_are_passed_on(ocipy, container):
+    command = [RUNTIME, "--root", str(ocipy.root), "exec", container, "sh", "-c"]
+    script = "trap 'echo got it; exit 5' USR1; echo ready; while :; do sleep 0.01; done"
+    with subprocess.Popen([*command, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.readline() == "got it\n"
+    assert process.returncode == 5
+
+
+def test_it_outlives_the_command(ocipy, container, tmp_path):
+    file = tmp_path / "pid"
+    command = [RUNTIME, "--root", str(ocipy.root), "exec", "--pid-file", str(file), container, "sleep", "998"]
+    with subprocess.Popen(command) as process:
+        pid = int(until(lambda: file.exists() and file.read_text()))
+        process.kill()
+    assert Path(f"/proc/{pid}/stat").read_text().split()[2] in "RS"
+    os.kill(pid, 9)
+    wait_ended(pid)
+
+
+def test_it_ends_with_the_container(ocipy, container):
+    command = [RUNTIME, "--root", str(ocipy.root), "exec", container, "sleep", "997"]
+    with subprocess.Popen(command) as process:
+        until(lambda: is_in_cgroup(ocipy, container, 2))
+        ocipy("kill", container, "KILL", status=0)
+    assert process.returncode == 137
+
+
+def test_twenty_at_once(ocipy, container):
+    """No byte is lost, no status mistaken, nothing left."""
+
+    def one(number):
+        script = f"i=0; while [ $i -lt 200 ]; do echo {number} $i; i=$((i+1)); done; exit {number}"
+        return ocipy("exec", container, "sh", "-c", script)
+
+    with ThreadPoolExecutor(20) as pool:
+        done = list(pool.map(one, range(20)))
+    assert [each.returncode for each in done] == list(range(20))
+    assert all(each.stdout == "".join(f"{n} {i}\n" for i in range(200)) for n, each in enumerate(done))
+    assert {each.stderr for each in done} == {""}
+    assert children() == [ocipy.pid(container)]
