@@ -40,8 +40,10 @@ class Console:
 
         It is there as soon as ``create`` or ``exec`` has returned.  Raises OcipyError if none was sent.
         """
-        self._theirs.close()
-        _, control, _, _ = self._ours.recvmsg(4096, _socket.CMSG_SPACE(4))
+        try:
+            _, control, _, _ = self._ours.recvmsg(4096, _socket.CMSG_SPACE(4), _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            control = []
         for level, kind, data in control:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 (fd,) = unpack("i", data[:4])

@@ -27,6 +27,7 @@ from tests.system.runtime import (
     until,
     wait_ended,
 )
+from tests.system.terminals import Session
 
 _PR_SET_CHILD_SUBREAPER = 36
 _numbers = itertools.count(1)
@@ -100,6 +101,20 @@ def ocipy(tmp_path, busybox_rootfs, test_name, subreaper):
     left += _end_processes(before)
     left += _remove_cgroups(test_name)
     assert not left, "left behind: " + "; ".join(left)
+
+
+@pytest.fixture
+def terminal(ocipy):
+    """Starts the command on a terminal: ``terminal("run", "-b", path, id)``; see ``Session``."""
+    sessions = []
+
+    def start(*argv, prefix=(), **options):
+        sessions.append(Session([*prefix, RUNTIME, "--root", ocipy.root, *argv], **options))
+        return sessions[-1]
+
+    yield start
+    for each in sessions:
+        each.close()
 
 
 UNIFIED_ALONE = (

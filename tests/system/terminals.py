@@ -1,0 +1,91 @@
+"""The command on a terminal of its own, of which a test holds the other end."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+from tests.system.runtime import DEADLINE, change_at, until
+
+with_terminal = change_at("process", "terminal", value=True)
+
+
+def set_size(fd, rows, columns):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+
+def is_raw(fd):
+    return not termios.tcgetattr(fd)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
+
+
+class Session:
+    """A command as the leader of a session on a terminal; streams are the terminal's unless given.
+
+    ``prepare`` is called with the terminal before.
+    """
+
+    def __init__(self, command, prepare=None, **streams):
+        self.master, self.slave = pty.openpty()
+        set_size(self.master, 33, 101)
+        if prepare:
+            prepare(self.slave)
+        self.before = termios.tcgetattr(self.slave)
+        self.output = b""
+        usual = {"stdin": self.slave, "stdout": self.slave, "stderr": self.slave}
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            **(usual | streams),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # a fork and an ioctl
+        )
+
+    def type(self, text):
+        os.write(self.master, text)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def read_until(self, wanted):
+        """Read output until it contains ``wanted``; all of it so far."""
+        end = time.monotonic() + DEADLINE
+        while wanted not in self.output:
+            left = end - time.monotonic()
+            ready = left > 0 and select.select([self.master], [], [], left)[0]
+            assert ready, f"no {wanted} in {self.output[-2000:]}"
+            self.output += os.read(self.master, 1 << 16)
+        return self.output
+
+    def finish(self):
+        """The exit status, and all that was printed."""
+        end = time.monotonic() + DEADLINE
+        while self.process.poll() is None or select.select([self.master], [], [], 0)[0]:
+            if select.select([self.master], [], [], 0.02)[0]:
+                self.output += os.read(self.master, 1 << 16)
+            assert time.monotonic() < end, self.output[-2000:]
+        return self.process.returncode, self.output
+
+    def is_put_back(self):
+        return termios.tcgetattr(self.slave) == self.before
+
+    def wait_raw(self):
+        until(lambda: is_raw(self.slave), "raw mode")
+
+    def hang_up(self):
+        """As a window is closed, or a line drops."""
+        os.close(self.slave)
+        os.close(self.master)
+        self.master = self.slave = -1
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.kill()
+            self.process.wait()
+        for fd in (self.master, self.slave):
+            if fd >= 0:
+                os.close(fd)
