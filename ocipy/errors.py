@@ -92,6 +92,12 @@ class StepError(OcipyError):
         super().__init__(": ".join(parts) + (f" ({hint})" if hint else ""))
 
 
+class ProgramError(StepError):
+    """The program can't be executed; ``shell_status`` is what a shell would exit with: 127 if it isn't there."""
+
+    shell_status = 126
+
+
 def one_line(text: str) -> str:
     """The lines of ``text`` as one, for an error: engines show only the last line of what the runtime prints."""
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())

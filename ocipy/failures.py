@@ -2,7 +2,7 @@
 
 import errno
 
-from ocipy.errors import StepError, SyscallError, one_line
+from ocipy.errors import ProgramError, StepError, SyscallError, one_line
 from ocipy.hints import HINTS
 from ocipy.pointers import dotted
 
@@ -66,11 +66,14 @@ def _program(op: "SetupOp", index: int, number: int, detail: str) -> StepError:
     name = (op.values["name"] if "name" in op.values else op.values["args"][0]) or '""'
     reason = {errno.ENOENT: "no such file or directory", errno.EACCES: "permission denied"}.get(number)
     if reason is None:
-        return StepError(_where(op), detail, number, _hint(op, number, detail), index, op.pointer)
+        return ProgramError(_where(op), detail, number, _hint(op, number, detail), index, op.pointer)
     if number == errno.ENOENT and "/" not in name:
         reason = "executable file not found in $PATH"
     hint = f" ({_hint(op, number, detail)})" if _hint(op, number, detail) else ""
-    return StepError("", f"exec {name}: {reason}{hint}", 0, "", index, op.pointer)
+    problem = ProgramError("", f"exec {name}: {reason}{hint}", 0, "", index, op.pointer)
+    if number == errno.ENOENT:
+        problem.shell_status = 127
+    return problem
 
 
 _SPECIAL: "dict[str, Callable[[SetupOp, int, int, str], StepError]]" = {

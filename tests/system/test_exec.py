@@ -85,17 +85,18 @@ def test_a_process_document(ocipy, container, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("program", "message"),
+    ("program", "message", "status"),
     [
-        ("nosuch", "exec nosuch: executable file not found in $PATH"),
-        ("/no/such", "exec /no/such: no such file or directory"),
-        ("/etc", "exec /etc: permission denied"),
+        ("nosuch", "exec nosuch: executable file not found in $PATH", 127),
+        ("/no/such", "exec /no/such: no such file or directory", 127),
+        ("/etc", "exec /etc: permission denied", 126),
+        ("/etc/passwd/a", "process.args[0] (/etc/passwd/a): exec /etc/passwd/a: ENOTDIR: not a directory", 126),
     ],
 )
 @pytest.mark.parametrize("detach", [[], ["--detach"]])
-def test_a_program_that_cannot_be_run(ocipy, container, program, message, detach, tmp_path):
+def test_a_program_that_cannot_be_run(ocipy, container, program, message, status, detach, tmp_path):
     file = tmp_path / "pid"
-    assert ocipy.fails("exec", *detach, "--pid-file", file, container, program, status=255) == message
+    assert ocipy.fails("exec", *detach, "--pid-file", file, container, program, status=status) == message
     assert not file.exists()
 
 

@@ -165,7 +165,7 @@ def test_preserved_descriptors(ocipy, container, tmp_path):
 
 def test_the_error_as_json_in_the_log(ocipy, container, tmp_path):
     file = tmp_path / "log.json"
-    ocipy("--log", file, "--log-format", "json", "exec", container, "nosuch", status=255)
+    ocipy("--log", file, "--log-format", "json", "exec", container, "nosuch", status=127)
     entry = json.loads(file.read_text().splitlines()[-1])
     assert (entry["level"], entry["msg"]) == ("error", "exec nosuch: executable file not found in $PATH")
 
