@@ -19,6 +19,7 @@ _HOME = {
     "OcipyError": "ocipy.errors",
     "ConfigError": "ocipy.errors",
     "NotFoundError": "ocipy.errors",
+    "Process": "ocipy.execution",
     "StateError": "ocipy.errors",
     "StepError": "ocipy.errors",
     "SyscallError": "ocipy.errors",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ocipy.errors import StepError as StepError
     from ocipy.errors import SyscallError as SyscallError
     from ocipy.errors import UsageError as UsageError
+    from ocipy.execution import Process as Process
     from ocipy.features_document import features as features
     from ocipy.usage import Usage as Usage
 
