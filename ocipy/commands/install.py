@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from ocipy.cli import Settings
+    from ocipy.install.changes import Outcome
     from ocipy.install.engine import Engine, Request
     from ocipy.install.places import Places
-    from ocipy.install.registration import Outcome
 
 SUMMARY = "register the command with podman, docker, containerd, CRI-O, Kubernetes"
 USAGE = "ocipy install [options]"
@@ -38,7 +38,8 @@ OPTIONS = (
 
 
 def run(parsed: Parsed, settings: "Settings") -> int:
-    from ocipy.install.registration import carry_out, plan_install
+    from ocipy.install.changes import carry_out
+    from ocipy.install.planning import plan_install
     from ocipy.install.runtimeclass import manifest
 
     expect(parsed.arguments, 0, 0, USAGE)
@@ -89,15 +90,14 @@ def _request(parsed: Parsed, settings: "Settings", places: "Places") -> "Request
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in ("runc", "crun"):
         raise UsageError(f"--name {name}: a name of its own, of letters, digits, '-' and '_'")
     given = parsed.text("command")
-    command = (
-        own_command.check(given, not places.destdir) if given else own_command.find(os.path.dirname(ocipy.__file__))
-    )
+    command = given or own_command.find(os.path.dirname(ocipy.__file__))
+    own_command.check(command, here=not (given and places.destdir))
     return Request(name, command, places, parsed.flag("default"), settings.systemd_cgroup)
 
 
 def _engines(parsed: Parsed, places: "Places") -> "list[Engine]":
     """Those asked for; if none is, those found."""
-    from ocipy.install.registration import ENGINES
+    from ocipy.install.engines import ENGINES
     from ocipy.install.runtimeclass import RuntimeClass
 
     file = parsed.text("runtimeclass")

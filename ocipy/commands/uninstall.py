@@ -21,7 +21,8 @@ OPTIONS = (
 
 
 def run(parsed: Parsed, _settings: "Settings") -> int:
-    from ocipy.install.registration import carry_out, plan_uninstall
+    from ocipy.install.changes import carry_out
+    from ocipy.install.planning import plan_uninstall
 
     expect(parsed.arguments, 0, 0, USAGE)
     places = places_of(parsed)

@@ -5,6 +5,7 @@ imported file's table of a plugin takes the place of the whole table that config
 the block goes into the last imported file that speaks of the plugin, if one does.
 """
 
+import contextlib
 import glob
 import os
 
@@ -40,16 +41,18 @@ class Containerd(Engine):
         main, documents, plugin = _read(request.places)
         found = text = text or ""
         if earlier:
-            text = self.take_out(text, request.name, earlier)
+            with contextlib.suppress(ChangedError):  # somebody else's then, which is an error below
+                text = self.take_out(text, request.name, earlier)
         document = toml_text.parse(text, path)
         table = (*plugin, "containerd")
-        runtimes = toml_text.lookup(document, (*table, "runtimes")) or {}
+        runtimes = toml_text.lookup(document, (*table, "runtimes"))
+        runtimes = runtimes if isinstance(runtimes, dict) else {}
         if request.name in runtimes:
             raise OcipyError(
                 f"{path}: the runtime {request.name} is there already (choose another --name, or remove it)"
             )
         if not text.strip():
-            text = _beginning(main, request.places) if path == main else ""
+            text = _beginning(main, request.places) if os.path.realpath(main) == path else ""
         added, undo = _insert(text, table, request, runtimes)
         wanted = toml_text.merged(toml_text.parse(text, path), _entry(table, request, runtimes))
         try:
@@ -64,14 +67,20 @@ class Containerd(Engine):
         return Added(added, undo, _notes(documents, plugin))
 
     def take_out(self, text: str, name: str, undo: "Undo") -> str:
-        for inserted, former in (*undo["replaced"], (undo["block"], "")):
-            if text.count(inserted) != 1:
-                raise ChangedError(f"the runtime {name} isn't what ocipy install wrote there")
-            text = text.replace(inserted, former)
+        for line, former in undo["replaced"]:
+            if text.count(line) == 1:
+                text = text.replace(line, former)
+        if text.count(undo["block"]) == 1:
+            return text.replace(undo["block"], "")
+        document = toml_text.parse(text, "")
+        if any(
+            toml_text.lookup(document, ("plugins", each, "containerd", "runtimes", name)) for each in _PLUGINS.values()
+        ):
+            raise ChangedError(f"the runtime {name} isn't what ocipy install wrote there")
         return text
 
-    def is_empty(self, text: str, undo: "Undo") -> bool:
-        return bool(text == undo["beginning"])
+    def is_empty(self, text: str) -> bool:
+        return all(line.startswith(("version = 2", "imports = ")) for line in text.splitlines())
 
     def reload(self, places: Places) -> str:
         return f"systemctl {'' if places.system else '--user '}restart containerd"
@@ -102,7 +111,7 @@ def _plugin(documents: "dict[str, dict[str, Any]]", main: str) -> "tuple[str, ..
     """The keys of the plugin's table, by the version that config.toml says (a missing or empty file gets 2)."""
     document = documents.get(main)
     version = document.get("version", 1) if document else 2
-    if version not in _PLUGINS:
+    if not isinstance(version, int) or version not in _PLUGINS:
         raise OcipyError(f"{main}: version = {version} is none of {', '.join(map(str, _PLUGINS))}")
     return ("plugins", _PLUGINS[version])
 
@@ -137,7 +146,6 @@ def _insert(text: str, table: "tuple[str, ...]", request: Request, runtimes: "di
     entry = toml_text.lookup(_entry(table, request, runtimes), table)
     lines = ["# Made by ocipy install; ocipy uninstall removes it."]
     replaced = []
-    beginning = text
     if request.default:
         line = f"default_runtime_name = {quoted(request.name)}\n"
         offset = toml_text.header_line(text, table)
@@ -146,7 +154,7 @@ def _insert(text: str, table: "tuple[str, ...]", request: Request, runtimes: "di
         else:
             old = toml_text.value_line(text, offset, "default_runtime_name")
             start, end = old or (offset, offset)
-            marked = f"{line.rstrip()} # ocipy install\n"
+            marked = ("" if text[:start].endswith("\n") else "\n") + f"{line.rstrip()} # ocipy install\n"
             replaced.append([marked, text[start:end]])
             text = text[:start] + marked + text[end:]
     for name, runtime in sorted(entry["runtimes"].items()):
@@ -157,12 +165,13 @@ def _insert(text: str, table: "tuple[str, ...]", request: Request, runtimes: "di
                 f"{key} = {'true' if value is True else quoted(value)}" for key, value in runtime["options"].items()
             ]
     added, block = toml_text.append(text, "\n".join(lines) + "\n")
-    return added, {"block": block, "replaced": replaced, "beginning": beginning}
+    return added, {"block": block, "replaced": replaced}
 
 
 def _notes(documents: "dict[str, dict[str, Any]]", plugin: "tuple[str, ...]") -> "list[str]":
     for path, document in documents.items():
-        for disabled in document.get("disabled_plugins", []):
+        listed = document.get("disabled_plugins", [])
+        for disabled in listed if isinstance(listed, list) else []:
             if disabled in ("cri", f"io.containerd.{plugin[1]}", plugin[1]):
                 return [f"{path} disables {disabled}, which the entry is for; ctr needs none: --runc-binary"]
     return []

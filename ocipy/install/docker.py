@@ -55,7 +55,7 @@ class Docker(Engine):
             text = json_text.remove(text, ("runtimes", name) if len(runtimes) > 1 else ("runtimes",))
         return bom + text
 
-    def is_empty(self, text: str, undo: "Undo") -> bool:
+    def is_empty(self, text: str) -> bool:
         return not json_text.parse(text, "")
 
     def reload(self, places: Places) -> str:

@@ -70,8 +70,8 @@ class Engine:
         """The text without an entry.  Raises ChangedError."""
         raise NotImplementedError
 
-    def is_empty(self, text: str, undo: "Undo") -> bool:
-        """Whether a file that was made for the entry has, without it, nothing that anybody else put there."""
+    def is_empty(self, text: str) -> bool:
+        """Whether a file that was made for entries has, without them, nothing that anybody else put there."""
         return not text
 
     def activate(self, path: str, places: Places) -> "list[str]":

@@ -19,13 +19,12 @@ def find(package: str) -> str:
     return linked if linked and os.path.realpath(linked) == os.path.realpath(launcher) else launcher
 
 
-def check(path: str, here: bool) -> str:
-    """A path given by the user, if engines can call it; ``here``: on this machine.  Raises UsageError."""
+def check(path: str, here: bool) -> None:
+    """Raise UsageError unless it is a path that engines can call; ``here``: on this machine."""
     if not path.startswith("/") or not path.isprintable():
         raise UsageError(f"--command needs an absolute path, not {path!r}")
     if here and not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise UsageError(f"--command {path}: no file that can be executed")
-    return path
 
 
 def writers(command: str) -> "list[str]":

@@ -4,6 +4,8 @@ import os
 import pwd
 import shutil
 
+from ocipy.errors import OcipyError
+
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -49,4 +51,9 @@ def _config_home() -> str:
 
 def _home() -> str:
     home = os.environ.get("HOME", "")
-    return home if home.startswith("/") else pwd.getpwuid(os.getuid()).pw_dir
+    if home.startswith("/"):
+        return home
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        raise OcipyError(f"uid {os.getuid()} has no home directory (set HOME)") from None

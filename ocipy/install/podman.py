@@ -3,7 +3,7 @@
 import glob
 import os
 
-from ocipy.install import toml_text
+from ocipy.install import toml_text, writing
 from ocipy.install.engine import OwnFile, Request, quoted
 from ocipy.install.places import Places
 
@@ -57,11 +57,7 @@ def _other_files(places: Places, own: str) -> "tuple[list[str], list[str]]":
 
 
 def _engine(path: str) -> "dict[str, object]":
-    try:
-        with open(path, encoding="utf-8") as file:
-            table = toml_text.parse(file.read(), path).get("engine")
-    except FileNotFoundError:
-        return {}
+    table = toml_text.parse(writing.read(path) or "", path).get("engine")
     return table if isinstance(table, dict) else {}
 
 

@@ -19,6 +19,16 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What was asked for under a name, and what is needed to take it out of the file again."""
+
+    command: str
+    default: bool
+    systemd_cgroup: bool
+    undo: "Undo"
+
+
 @dataclass
 class FileRecord:
     """A file: its text before (None: there was none), the hash of what was written, the entries by name."""
@@ -27,7 +37,7 @@ class FileRecord:
     engine: str
     original: "str | None"
     written: str = ""
-    entries: "dict[str, Undo]" = field(default_factory=dict)
+    entries: "dict[str, Entry]" = field(default_factory=dict)
 
 
 class Record:
@@ -49,7 +59,9 @@ class Record:
             document = json.loads(text)
             if document["format"] != _FORMAT:
                 raise OcipyError(f"{path} was written by another version of ocipy: uninstall with that one")
-            record.files = [FileRecord(**entry) for entry in document["files"]]
+            record.files = [FileRecord(**known) for known in document["files"]]
+            for known in record.files:
+                known.entries = {name: Entry(**vars_) for name, vars_ in known.entries.items()}  # type: ignore[arg-type]
             record.directories = list(document["directories"])
         except (ValueError, KeyError, TypeError) as problem:
             raise OcipyError(f"{path}: not a record of ocipy install: {problem!r} (move it away)") from None

@@ -54,10 +54,21 @@ def test_versions_of_the_layout(host, version, end):
     assert host.read(FILE) == text
 
 
-def test_an_unknown_version(host):
-    host.write(FILE, "version = 9")
+@pytest.mark.parametrize("version", ["9", "'2'", "[]"])
+def test_an_unknown_version(host, version):
+    host.write(FILE, f"version = {version}")
     host.install("--containerd", status=1)
-    assert "config.toml: version = 9 is none of 1, 2, 3, 4" in host.err
+    shown = version.strip("'")
+    assert f"config.toml: version = {shown} is none of 1, 2, 3, 4" in host.err
+
+
+@pytest.mark.parametrize("value", ["1", "'x'", "[]", "[{}]"])
+def test_what_should_be_tables_and_lists(host, value):
+    host.write(FILE, f"version = 2\nimports = 1\ndisabled_plugins = {value}\n[plugins]\n'{PLUGINS[2]}' = {value}\n")
+    before = host.files()
+    host.install("--containerd", status=1)
+    assert "is written in a way that can't be added to" in host.err
+    assert host.files() == before
 
 
 @pytest.mark.parametrize("text", [None, ""])
@@ -69,6 +80,16 @@ def test_a_new_file(host, text):
     assert tomllib.loads(host.read(FILE)) == {
         "version": 2, "plugins": {PLUGINS[2]: {"containerd": {"runtimes": {"ocipy": ENTRY, "runc": RUNC}}}}
     }  # fmt: skip
+    host.uninstall()
+    assert host.files() == before
+
+
+def test_a_new_file_at_the_end_of_a_link(host):
+    host.path("/srv").mkdir()
+    host.path("/etc/containerd").symlink_to("../srv")
+    before = host.files()
+    host.install("--containerd")
+    assert tomllib.loads(host.read("/srv/config.toml"))["version"] == 2
     host.uninstall()
     assert host.files() == before
 
@@ -92,6 +113,43 @@ def test_the_runtimes_that_are_there_are_kept_and_followed(host):
 def test_systemd_cgroup_asked_for(host):
     host.run("--systemd-cgroup", "install", "--system", "--containerd", "--command", "/usr/bin/env")
     assert cri(host)["runtimes"]["ocipy"]["options"]["SystemdCgroup"] is True
+
+
+def test_a_table_at_the_very_end(host):
+    text = f'version = 2\n[plugins."{PLUGINS[2]}".containerd]'
+    host.write(FILE, text)
+    host.install("--containerd", "--default")
+    assert cri(host)["default_runtime_name"] == "ocipy"
+    host.uninstall()
+    assert host.read(FILE) == text
+
+
+def test_what_the_user_took_out_is_gone(host):
+    host.write(FILE, DEBIAN)
+    host.install("--containerd", "--default")
+    host.write(FILE, DEBIAN + "# mine\n")
+    host.install("--containerd")
+    host.write(FILE, DEBIAN + "# mine\n# and mine\n")
+    host.uninstall()
+    assert host.read(FILE) == DEBIAN + "# mine\n# and mine\n"
+    assert not host.path("/var/lib/ocipy").exists()
+
+
+def test_two_names(host):
+    """What the first brought along for both, runc and the default, doesn't go with it."""
+    host.write(FILE, DEBIAN)
+    host.install("--containerd", "--name", "a", "--default")
+    host.install("--containerd", "--name", "b", "--default")
+    assert cri(host)["default_runtime_name"] == "b"
+    host.uninstall("--name", "a")
+    assert (cri(host)["default_runtime_name"], set(cri(host)["runtimes"])) == ("b", {"b", "runc"})
+    host.write(FILE, host.read(FILE) + "# mine\n")
+    host.install("--containerd", "--name", "a")
+    host.uninstall("--name", "b")
+    assert set(cri(host)) == {"runtimes"}
+    assert set(cri(host)["runtimes"]) == {"a", "runc"}
+    host.uninstall()
+    assert host.read(FILE) == DEBIAN + "# mine\n"
 
 
 @pytest.mark.parametrize(

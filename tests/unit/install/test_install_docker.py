@@ -124,6 +124,29 @@ def test_two_names_taken_out_in_any_order(host):
     assert host.read(FILE) == TEXT
 
 
+def test_two_defaults(host):
+    host.write(FILE, '{"default-runtime": "x"}')
+    host.install("--docker", "--name", "a", "--default")
+    host.install("--docker", "--name", "b", "--default")
+    host.uninstall("--name", "a")
+    assert json.loads(host.read(FILE))["default-runtime"] == "b"
+    host.write(FILE, host.read(FILE) + "\n")
+    host.uninstall("--name", "b")
+    assert host.read(FILE) == '{"default-runtime": "x"}\n'
+
+
+def test_a_file_that_the_user_removed(host):
+    host.install("--docker", "--name", "a")
+    host.path(FILE).unlink()
+    host.install("--docker", "--name", "b")
+    assert set(json.loads(host.read(FILE))["runtimes"]) == {"b"}
+    host.path(FILE).unlink()
+    host.install("--docker", "--name", "b")
+    host.path(FILE).unlink()
+    assert "unchanged: " in host.uninstall()
+    assert not host.path("/etc/docker").exists()
+
+
 def test_edited_between_two_installs(host):
     host.write(FILE, "{}")
     host.install("--docker", "--name", "a")

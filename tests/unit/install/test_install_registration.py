@@ -1,10 +1,14 @@
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ocipy import cli
+from ocipy.errors import OcipyError
 from ocipy.install import own_command, writing
 from ocipy.install.places import Places
 
@@ -71,6 +75,29 @@ def test_a_dry_run_is_a_patch_and_writes_nothing(host, tmp_path):
         subprocess.run(["git", "apply", "--unsafe-paths", "-p0", "-"], input=_relative(patch, host), cwd=host.root,
                        check=True, text=True)  # fmt: skip
         assert (host.read(DOCKER), host.read(CRIO) if host.path(CRIO).exists() else None) == expected
+
+
+NAMES = st.sampled_from(["a", "b", "ocipy"])
+ENGINES = st.lists(st.sampled_from(["--podman", "--docker", "--containerd", "--crio"]), min_size=1, max_size=2)
+INSTALLS = st.tuples(st.just("install"), NAMES, ENGINES, st.booleans())
+UNINSTALLS = st.tuples(st.just("uninstall"), st.none() | NAMES, st.just([]) | ENGINES, st.just(False))
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(INSTALLS | UNINSTALLS, max_size=6), st.booleans())
+def test_any_way_leads_back(host, steps, there):
+    for path in host.root.iterdir():
+        shutil.rmtree(path)
+    host.path("/var/lib").mkdir(parents=True)
+    if there:
+        host.write(DOCKER, '{"default-runtime": "x", "runtimes": { }}')
+        host.write(CONTAINERD, "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd]\nx = 1")
+    before = host.files()
+    for command, name, engines, default in steps:
+        words = [*engines, *["--default"] * default, *(["--name", name] if name else [])]
+        host.install(*words) if command == "install" else host.uninstall(*words)
+    host.uninstall()
+    assert host.files() == before
 
 
 def _relative(patch, host):
@@ -254,6 +281,14 @@ def test_system_wide_needs_root(monkeypatch, capfd):
     for command in ("install", "uninstall"):
         assert cli.main([command, "--system"]) == 1
         assert "it needs root (or --user, or --dry-run)" in capfd.readouterr().err
+
+
+def test_a_user_without_a_home(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(OcipyError, match="uid 4000000000 has no home directory"):
+        Places(system=False).etc("x")
 
 
 def test_a_program_of_a_user_s_path(monkeypatch, tmp_path):
