@@ -22,7 +22,7 @@ def test_a_process(as_user):
     as_user("run", "-d", "--bundle", as_user.bundle("sleep", "1000"), "c1", status=0)
     assert check_inside(as_user) == "uid=0(root) gid=0(root)"
     assert as_user("exec", "c1", "sh", "-c", "exit 3").returncode == 3
-    assert as_user("exec", "c1", "nosuch", status=255).stderr.startswith("ocipy: exec nosuch: executable file not")
+    assert as_user("exec", "c1", "nosuch", status=127).stderr.startswith("ocipy: exec nosuch: executable file not")
 
 
 def test_a_created_container(as_user):
