@@ -37,7 +37,7 @@ class Change:
 @dataclass
 class Outcome:
     """``changes`` of files; ``unchanged``: paths that are as wanted; ``kept``: what couldn't be taken out, and why;
-    ``notes`` for the user; ``engines``: those concerned."""
+    ``notes`` for the user; ``record``: as it will be."""
 
     record: Record
     changes: "list[Change]" = field(default_factory=list)
