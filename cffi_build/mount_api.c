@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -79,12 +80,24 @@ int tree_propagate(int tree_fd, uint64_t propagation) {
   return mount(NULL, path, NULL, (unsigned long)propagation, NULL);
 }
 
+static int is_directory(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* As tree_attach; mount(2) has an errno of its own for a directory on a file, or a file on a directory. */
+static int attach_alike(int tree, int target) {
+  int done = tree_attach(tree, target);
+  if (done < 0 && errno == EINVAL && is_directory(tree) != is_directory(target)) errno = ENOTDIR;
+  return done;
+}
+
 /* Attributes and propagation of a detached mount, and its attachment; closes both descriptors. */
 int attach(struct init *init, int tree, int target, const struct mount_look *look, const char *destination) {
   int result = 0;
   int late = tree_change(tree, look, 0) < 0;
   if (late && errno != ENOSYS) result = failed(init, "mount_setattr", destination);
-  else if (tree_attach(tree, target) < 0) result = failed(init, "move_mount to", destination);
+  else if (attach_alike(tree, target) < 0) result = failed(init, "move_mount to", destination);
   else if (late && tree_remount(tree, look) < 0) result = failed(init, "remount", destination);
   else if (tree_propagate(tree, look->propagation) < 0) result = failed(init, "mount propagation of", destination);
   int error = errno;

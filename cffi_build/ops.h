@@ -56,7 +56,8 @@
   X(44, label, "label")                            \
   X(45, file_label, "file-label")                  \
   X(46, listen_pid, "listen-pid")                  \
-  X(47, outlive, "outlive")
+  X(47, outlive, "outlive")                        \
+  X(48, null_streams, "null-streams")
 
 enum ocipy_op_code {
 #define X(code, cname, name) OP_##cname = code,

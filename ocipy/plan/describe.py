@@ -257,6 +257,7 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "mask": lambda v: f"mask {v['path']}",
     "readonly-path": lambda v: f"make {v['path']} read-only",
     "console": lambda v: "open a terminal on the container's devpts and send its master to the runtime",
+    "null-streams": lambda v: "streams that are the host's null device become the container's own",
     "stdio-owner": lambda v: f"give stdin, stdout and stderr to user {v['uid']}",
     "readonly-root": lambda v: "make the root filesystem read-only",
     "pivot-root": lambda v: "pivot to the root filesystem and unmount the host's",

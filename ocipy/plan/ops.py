@@ -98,6 +98,7 @@ _INIT_KINDS = (
     (45, "file-label", "path:s label:s"),
     (46, "listen-pid", ""),
     (47, "outlive", ""),
+    (48, "null-streams", ""),
 )
 
 KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}

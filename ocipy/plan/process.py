@@ -46,6 +46,7 @@ def setup(
     ``keyring`` is whose session keyring it gets ("": it keeps the caller's), ``fds`` how many descriptors after stdio:
     sockets of LISTEN_FDS, and preserved ones.
     """
+    yield SetupOp("null-streams", "")
     if keyring:
         yield from _keyring(keyring, process["selinuxLabel"])
     # The limits are for the program, not for the work before; after a change of user, setting them takes privileges.

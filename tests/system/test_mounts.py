@@ -190,4 +190,4 @@ def test_a_mount_point_that_cannot_be_made(ocipy, bundle, busybox_rootfs):
     assert line == "mounts[7] (/proc/missing): open the mount point /proc/missing: ENOENT: no such file or directory"
     path = bundle(change=add_mounts(bind("/etc", "/bin/busybox")))
     line = ocipy.fails("run", "--bundle", path, ocipy.new_id())
-    assert line.startswith("mounts[7] (/bin/busybox): move_mount to /bin/busybox: E")
+    assert line.startswith("mounts[7] (/bin/busybox): move_mount to /bin/busybox: ENOTDIR: not a directory")

@@ -70,6 +70,9 @@ BEFORE = [
     ("domainname", "user"),
     ("keyring", "user"),
     ("rlimit", "user"),
+    ("pivot-root", "null-streams"),
+    ("null-streams", "rlimit"),  # which may leave no descriptor to open
+    ("null-streams", "capabilities"),  # a device of its own takes CAP_MKNOD
     ("stdio-owner", "user"),
     ("no-new-privileges", "created"),
     ("bounding-set", "user"),  # dropping from it takes CAP_SETPCAP

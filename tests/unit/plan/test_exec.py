@@ -75,7 +75,7 @@ def test_the_tail_is_the_one_of_create(make_plan, change, privileges):
 
 
 def test_no_step_makes_anything_of_the_container_s():
-    assert [op.name for op in plan_of(nothing).ops][:3] == ["spawn", "session", "keyring"]
+    assert [op.name for op in plan_of(nothing).ops][:4] == ["spawn", "session", "null-streams", "keyring"]
 
 
 def test_the_process_is_made_in_the_cgroups_and_joins():
