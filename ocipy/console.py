@@ -4,11 +4,29 @@ import _socket
 import posix
 from _struct import unpack
 
-from ocipy.errors import OcipyError
+from ocipy.errors import OcipyError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
+
+
+def check(wanted: bool, console: int, console_socket: str) -> None:
+    """Whether a terminal has somewhere to go, and what is to go somewhere is one.  Raises UsageError, as runc says it.
+
+    ``wanted`` is ``process.terminal``, ``console`` a connected socket (-1: none), ``console_socket`` a path ("": none).
+    """
+    if wanted and console < 0 and not console_socket:
+        raise UsageError(
+            "cannot allocate tty if ocipy will detach without setting console socket (--console-socket PATH is missing)"
+        )
+    if not wanted and console_socket:
+        refuse_socket("no terminal is asked for")
+
+
+def refuse_socket(reason: str) -> None:
+    """Raises UsageError: a console socket was given where no terminal goes over one."""
+    raise UsageError(f"cannot use console socket if ocipy will not detach or allocate tty ({reason})")
 
 
 class Console:

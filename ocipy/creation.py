@@ -8,7 +8,7 @@ from ocipy import files, handover, log
 from ocipy import host as host_info
 from ocipy.cgroups.paths import is_systemd_path
 from ocipy.cloning import CALLERS_OWN, Request
-from ocipy.errors import OcipyError, StepError, SyscallError, UsageError, describe_errno
+from ocipy.errors import OcipyError, StepError, SyscallError, describe_errno
 from ocipy.handover import PidReport
 from ocipy.plan.create import create as compile_plan
 from ocipy.plan.options import CreateOptions
@@ -142,10 +142,10 @@ def _undo(state_dir: StateDir, state: "dict[str, Any]", run: "Spawn | None") -> 
 
 
 def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:
-    if wanted and console < 0 and not console_socket:
-        raise UsageError("process.terminal is true: detached, that needs --console-socket")
-    if not wanted and console_socket:
-        raise UsageError("--console-socket needs process.terminal to be true in config.json")
+    if wanted or console_socket:
+        from ocipy.console import check
+
+        check(wanted, console, console_socket)
 
 
 def _check_host(config: "dict[str, Any]", plan: "Plan", options: CreateOptions) -> None:

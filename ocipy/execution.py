@@ -4,7 +4,7 @@ import posix
 
 from ocipy import files, handover
 from ocipy.cloning import Request
-from ocipy.errors import OcipyError, StateError, StepError, SyscallError, UsageError
+from ocipy.errors import OcipyError, StateError, StepError, SyscallError
 from ocipy.exec_options import ExecOptions
 from ocipy.exec_process import choose
 from ocipy.host import HostInfo
@@ -90,7 +90,10 @@ def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] |
     config = _read_config(directory)
     process = choose(options, config)
     console = options.console if isinstance(options.console, int) else options.console.fileno()
-    _check_terminal(process["terminal"], console, options.console_socket)
+    if process["terminal"] or options.console_socket:
+        from ocipy.console import check
+
+        check(process["terminal"], console, options.console_socket)
     running = look(directory.container_id, found, options.cgroup)
     fds = options.listen_fds, options.preserve_fds
     plan = _compile(config, process, running, _filter(config, directory.root), fds)
@@ -145,13 +148,6 @@ def _read_config(directory: StateDir) -> "dict[str, Any]":
     except OSError as problem:
         raise SyscallError("open", problem.errno or 0, path) from None
     return config  # type: ignore[no-any-return]
-
-
-def _check_terminal(wanted: bool, console: int, console_socket: str) -> None:
-    if wanted and console < 0 and not console_socket:
-        raise UsageError("a terminal needs --console-socket when the process is detached")
-    if not wanted and console_socket:
-        raise UsageError("--console-socket needs a terminal: --tty, or process.terminal")
 
 
 def _verify(found: "dict[str, Any]") -> None:

@@ -9,9 +9,9 @@ import select
 from _struct import unpack
 
 from ocipy import log
-from ocipy.console import Console
+from ocipy.console import Console, refuse_socket
 from ocipy.container import Container
-from ocipy.errors import SyscallError, UsageError
+from ocipy.errors import SyscallError
 from ocipy.handover import notify_socket
 from ocipy.init_process import exit_status
 from ocipy.release import start_whole
@@ -33,7 +33,7 @@ _ENDING = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
 def run_in_foreground(container_id: str, options: "dict[str, Any]", *, keep: bool, subreaper: bool) -> int:
     """Create, start, wait, and delete unless ``keep``; the value is the container's exit status."""
     if options["console_socket"]:
-        raise UsageError("--console-socket is for a detached container: add --detach")
+        refuse_socket("--detach is missing")
     signals = take_signals(subreaper=subreaper)
     terminal = proxy = None
     with Console() as console:
@@ -71,7 +71,7 @@ def exec_in_foreground(container: Container, options: "ExecOptions") -> int:
     from ocipy.execution import execute
 
     if options.console_socket:
-        raise UsageError("--console-socket is for a detached process: add --detach")
+        refuse_socket("--detach is missing")
     signals = take_signals(subreaper=False)
     terminal = None
     with Console() as console:

@@ -1,6 +1,7 @@
 """What a caller hands to create and exec, and gets from them: descriptors, sockets, the pid file, the pidfd."""
 
 import _socket
+import errno
 import posix
 from _struct import pack
 
@@ -59,14 +60,42 @@ def check_passed(listen: int, preserve: int) -> int:
 
 
 def connect(path: str, what: str) -> int:
-    """A connection to a stream socket of the caller's; ``what`` it is, for the error.  Raises SyscallError."""
+    """A connection to a stream socket of the caller's; ``what`` it is, for the error.  Raises SyscallError.
+
+    Nothing is waited for: whoever listens there has room for us, or is in trouble of its own.
+    """
     client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    named = -1
     try:
-        client.connect(path)
+        client.setblocking(False)
+        address = path
+        if len(path.encode("utf-8", "surrogateescape")) > _MOST_OF_A_NAME:
+            named = posix.open(path, posix.O_PATH | posix.O_CLOEXEC)
+            address = f"/proc/self/fd/{named}"
+        client.connect(address)
+        client.setblocking(True)
     except OSError as problem:
         client.close()
-        raise SyscallError(f"connect to the {what} socket", problem.errno or 0, path) from None
+        raise SyscallError(f"connect to the {what} socket", problem.errno or 0, path, _advice(problem, path)) from None
+    finally:
+        if named >= 0:
+            posix.close(named)
     return client.detach()
+
+
+_MOST_OF_A_NAME = 107  # bytes of sun_path, but for the NUL (unix(7))
+_SOCKET, _TYPE = 0o140000, 0o170000  # S_IFSOCK, S_IFMT
+
+
+def _advice(problem: OSError, path: str) -> str:
+    if problem.errno == errno.ECONNREFUSED:
+        # Any file takes part in connect(2), and none but a socket can have somebody listen.
+        return "nobody listens there" if posix.stat(path).st_mode & _TYPE == _SOCKET else "it is no socket"
+    return {
+        errno.ENOENT: "nobody listens there",
+        errno.EPROTOTYPE: "it is no stream socket",
+        errno.EAGAIN: "whoever listens there has more connections waiting than it takes",
+    }.get(problem.errno or 0, "")
 
 
 class PidReport:
