@@ -80,6 +80,14 @@ class Containerd(Engine):
     def ctr_command(self, *words: object) -> tuple[object, ...]:
         return ("ctr", "--address", self.socket, "--namespace", self.namespace, *words)
 
+    def setting(self, name: str, *files: str) -> list[str]:
+        """The words in the first of these files that a cgroup of the container has."""
+        for file in files:
+            for top in self.machine.cgroups:
+                if (path := top / self.namespace / name / file).exists():
+                    return path.read_text().split()
+        raise AssertionError(f"no cgroup of {name} has {files}")
+
     def version(self) -> str:
         return str(self.ctr("version").out.split("Version:")[1].split()[0])
 

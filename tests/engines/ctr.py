@@ -111,14 +111,6 @@ class Ctr(Containerd):
         rows = [line.split() for line in self.ctr("task", "ls").out.splitlines()]
         return {row[0]: (int(row[1]), row[2]) for row in rows[1:]}[name]
 
-    def setting(self, name: str, *files: str) -> list[str]:
-        """The words in the first of these files that a cgroup of the container has."""
-        for file in files:
-            for top in self.machine.cgroups:
-                if (path := top / self.namespace / name / file).exists():
-                    return path.read_text().split()
-        raise AssertionError(f"no cgroup of {name} has {files}")
-
     def sweep(self) -> None:
         for name in self.ctr("containers", "ls", "--quiet").out.split():
             self.ctr("task", "rm", "--force", name, status=None)
