@@ -10,6 +10,7 @@ from ocipy.exec_process import choose
 from ocipy.host import HostInfo
 from ocipy.init_process import open_pidfd
 from ocipy.plan.exec import exec_
+from ocipy.plan.namespaces import LINKS
 from ocipy.plan.options import Running
 from ocipy.spawn import Spawn
 from ocipy.spec.jsontext import loads
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
     from ocipy.plan.ops import Plan
     from ocipy.seccomp import Filter
 
-# What each kind of namespace is called below /proc/PID/ns.
-_LINKS = {
-    "user": "user",
-    "mount": "mnt",
-    "pid": "pid",
-    "network": "net",
-    "ipc": "ipc",
-    "uts": "uts",
-    "cgroup": "cgroup",
-    "time": "time",
-}
 _STOPPED = "cannot exec in a stopped container"
 
 
@@ -162,7 +152,7 @@ def look(container_id: str, found: "dict[str, Any]", cgroup: "list[str]") -> Run
     try:
         namespaces = {
             kind: f"/proc/{pid}/ns/{link}"
-            for kind, link in _LINKS.items()
+            for kind, link in LINKS.items()
             if files.exists(f"/proc/thread-self/ns/{link}") and not _is_own(pid, link)
         }
     except (FileNotFoundError, ProcessLookupError):

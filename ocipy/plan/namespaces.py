@@ -20,6 +20,18 @@ CLONE_FLAGS = {
     "time": 0x00000080,
 }
 
+# What each of them is called below /proc/PID/ns.
+LINKS = {
+    "user": "user",
+    "mount": "mnt",
+    "pid": "pid",
+    "network": "net",
+    "ipc": "ipc",
+    "uts": "uts",
+    "cgroup": "cgroup",
+    "time": "time",
+}
+
 
 class Namespaces:
     """The config's list, sorted out: types to make (``new``) and types to join (``joined``: type → path)."""

@@ -135,3 +135,29 @@ def test_a_bundle_that_cannot_be_read_or_is_wrong(ocipy, tmp_path, bundle):
     path = bundle(change=lambda config: config["process"].update(cwd="relative"))
     assert "/process/cwd" in ocipy.fails("plan", "--bundle", path)
     assert "text or json" in ocipy.fails("plan", "--bundle", path, "--format", "xml")
+
+
+def test_of_exec(ocipy, bundle, tmp_path):
+    """With what can't be known before there is a container: the pid of its init."""
+    path = bundle("sleep", "1000")
+    text = ocipy("plan", "--exec", "--bundle", path, "box", status=0).stdout
+    assert "mount /proc/PID/ns/mnt" in text.splitlines()[0]
+    assert text.splitlines()[-1].split()[2:5] == ["execute", "'sleep", "1000'"]
+    (tmp_path / "process.json").write_text(json.dumps({"args": ["ls"], "cwd": "/", "terminal": True}))
+    steps = json.loads(ocipy("plan", "-p", tmp_path / "process.json", "-f", "json", "-b", path, status=0).stdout)
+    names = [step["step"] for step in steps]
+    assert names[0] == "spawn"
+    assert "console" in names
+    assert steps[-1]["values"]["args"] == ["ls"]
+
+
+def test_of_an_exec_is_what_is_done(ocipy, bundle):
+    """The same steps, but for what is found of the container."""
+    path = bundle("true")
+    shown = ocipy("plan", "--exec", "--bundle", path, "box", status=0).stdout
+    container = ocipy.start(bundle("sleep", "1000"))
+    done = ocipy("--debug", "exec", container, "true", status=0).stderr
+    told = [line.partition(": ")[2].rstrip('"') for line in done.splitlines() if "step " in line]
+    assert len(told) == len(shown.splitlines())
+    assert told[4:]
+    assert all(step.replace("\\", "") in shown for step in told if "/proc/" not in step and "_ses" not in step)

@@ -1,18 +1,21 @@
 """The plan of exec: it ends as create's does, by the same lists."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from ocipy.bundle.default_config import default_config
 from ocipy.host import HostInfo
-from ocipy.plan import process
+from ocipy.plan import describe, process
 from ocipy.plan.encode import barriers
 from ocipy.plan.exec import exec_
 from ocipy.plan.options import Running
 from ocipy.seccomp import Filter
 from ocipy.spec.load import parse_config
 
+DATA = Path(__file__).resolve().parents[2] / "data"
 FILTER = Filter(b"\x06\0\0\0\0\0\xff\x7f", 0, [])
 NAMESPACES = {kind: f"/proc/7/ns/{kind}" for kind in ("mount", "pid", "uts")}
 PATHS = {"cpu": "/sys/fs/cgroup/cpu/ocipy/box", "": "/sys/fs/cgroup/unified/ocipy/box"}
@@ -72,6 +75,14 @@ def test_the_tail_is_the_one_of_create(make_plan, change, privileges):
     assert created[start : start + length] == executed[names.index("session") + 1 : names.index("outlive")]
     ends = [op.name for op in created].index("wait-start")
     assert created[ends + 1 :] == executed[names.index("outlive") + 1 :]
+
+
+def test_the_default_plan():
+    """The golden text, as test_create.py has it; renewed by RENEW=1, and read."""
+    text = "\n".join(describe.lines(plan_of())) + "\n"
+    if os.environ.get("RENEW"):
+        (DATA / "plan-exec.txt").write_text(text)
+    assert text == (DATA / "plan-exec.txt").read_text()
 
 
 def test_no_step_makes_anything_of_the_container_s():
