@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.looking import resources, set_namespaces
+from tests.system.looking import resources, set_capabilities, set_namespaces, together, writable_cgroups
 from tests.system.runtime import RUNTIME, children, until, wait_ended
 
 pytestmark = pytest.mark.root
@@ -134,6 +134,30 @@ def test_in_a_cgroup_below(ocipy, container):
         ]
     finally:
         below.rmdir()
+
+
+@pytest.mark.usefixtures("unified_alone")
+def test_where_the_container_hands_controllers_down(ocipy, bundle, tmp_path):
+    """As systemd in it does; its own cgroup takes no process then: cgroup-v2.rst, No Internal Process Constraint."""
+    script = (
+        "cd /sys/fs/cgroup && mkdir init && echo $$ >init/cgroup.procs && read -r first rest <cgroup.controllers && "
+        'echo "+$first" >cgroup.subtree_control; sleep 1000'
+    )
+    change = together(set_namespaces(cgroup=""), writable_cgroups, set_capabilities("CAP_SYS_ADMIN"))
+    container = ocipy.start(bundle("sh", "-c", script, change=change))
+    mount = ["unshare", "-m", "sh", "-c", 'mount -t cgroup2 none /mnt && exec "$@"', "sh"]
+
+    def look(name):
+        path = "/mnt" + saved(ocipy, container)["cgroup_paths"][""].removeprefix("/sys/fs/cgroup") + name
+        return subprocess.run([*mount, "cat", path], check=False, capture_output=True, text=True).stdout
+
+    if not look("/cgroup.controllers"):
+        pytest.skip("the unified hierarchy has no controller to hand down")
+    until(lambda: look("/cgroup.subtree_control").strip())
+    shown = ocipy("exec", container, "cat", "/proc/self/cgroup", status=0).stdout
+    assert "0::/init\n" in shown
+    message = ocipy.fails("exec", "--cgroup", "/", container, "true", status=255)
+    assert "EBUSY" in message
 
 
 def saved(ocipy, container):

@@ -25,7 +25,7 @@ KINDS = {
     "initial-affinity", "spawn", "session", "final-affinity", "root", "console", "keyring", "rlimit", "scheduler",
     "io-priority", "memory-policy", "personality", "stdio-owner", "no-new-privileges", "seccomp", "seccomp-notify",
     "bounding-set", "umask", "cwd", "user", "capabilities", "home", "find-program", "close-on-exec", "outlive", "exec",
-    "chroot",
+    "chroot", "null-streams",
 }  # fmt: skip
 
 
