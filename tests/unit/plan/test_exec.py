@@ -153,3 +153,13 @@ def test_create_and_exec_use_one_list(monkeypatch, make_plan):
     alone = {"bounding-set", "user", "capabilities", "cwd", "close-on-exec", "exec", "keyring", "rlimit", "seccomp"}
     assert not alone & {op.name for op in plan_of().ops}
     assert not alone & {op.name for op in make_plan(seccomp=FILTER).ops}
+
+
+def test_sockets_that_are_listened_to():
+    plan = plan_of(listen_fds=2, preserve_fds=1)
+    steps = {op.name: op.values for op in plan.ops}
+    names = list(steps)
+    assert names.index("close-on-exec") + 1 == names.index("listen-pid")
+    assert steps["close-on-exec"] == {"first": 6}
+    assert "LISTEN_FDS=2" in steps["exec"]["env"]
+    assert "listen-pid" not in [op.name for op in plan_of(preserve_fds=1).ops]
