@@ -5,6 +5,7 @@ import posix
 from ocipy import init_process, state
 from ocipy.errors import NotFoundError, StateError
 from ocipy.files import absolute
+from ocipy.root_directory import default_root
 from ocipy.state import StateDir
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ class Container:
     def __init__(self, container_id: str, root: str = "") -> None:
         """Name a container; ``load`` also sees to it that it exists.  Raises UsageError for a malformed id."""
         self.id = container_id
-        self.root = absolute(root) if root else state.default_root(posix.geteuid())
+        self.root = absolute(root) if root else default_root(posix.geteuid())
         state.check_id(container_id)
 
     def __repr__(self) -> str:
@@ -109,21 +110,19 @@ class Container:
     @classmethod
     def list(cls, root: str = "") -> "list[Container]":
         """All containers below a root directory, by id."""
-        directory = absolute(root) if root else state.default_root(posix.geteuid())
+        directory = absolute(root) if root else default_root(posix.geteuid())
         return [cls(container_id, directory) for container_id in state.list_ids(directory)]
 
     @property
     def pid(self) -> int:
         """The pid of init as the runtime sees it; 0 when it doesn't run."""
-        directory = self.directory()
-        found = directory.read()
-        return int(found["init_process_pid"]) if directory.status(found) not in ("stopped", "creating") else 0
+        found, status = self.directory().look()
+        return int(found["init_process_pid"]) if status not in ("stopped", "creating") else 0
 
     @property
     def status(self) -> str:
         """``creating``, ``created``, ``running``, ``paused`` or ``stopped`` (runtime.md, State)."""
-        directory = self.directory()
-        return directory.status(directory.read())
+        return self.directory().look()[1]
 
     def state(self) -> "dict[str, Any]":
         """The state document, as ``ocipy state`` prints it: runc's members in runc's order.  Raises NotFoundError."""
@@ -161,6 +160,8 @@ class Container:
             from ocipy.cgroups.signalling import signal_all
 
             signal_all(paths, number)
+        elif all and not state.is_alive(pid, start_time):
+            return  # there is nobody left to signal, which with a cgroup is no error either
         elif all and not (number == init_process.SIGKILL and init_process.is_namespace_init(pid)):
             raise StateError(f"container {self.id!r} has no cgroup to know its processes by: leave --all out")
         elif not pid or not init_process.send_signal(pid, start_time, number):
@@ -252,9 +253,8 @@ class Container:
         return events(self._read_running(), interval, stop)
 
     def _read_running(self) -> "dict[str, Any]":
-        directory = self.directory()
-        found = directory.read()
-        if directory.status(found) in ("creating", "stopped"):
+        found, status = self.directory().look()
+        if status in ("creating", "stopped"):
             raise StateError(f"container with id {self.id} is not running")
         return found
 

@@ -19,7 +19,7 @@ def pause(directory: StateDir) -> None:
     directory.lock()
     try:
         found = directory.read()
-        status = directory.status(found, locked=True)
+        status = directory.status(found)
         if status == "paused":
             raise StateError("container is paused already")
         _need_running(status)
@@ -37,7 +37,7 @@ def resume(directory: StateDir) -> None:
     directory.lock()
     try:
         found = directory.read()
-        if directory.status(found, locked=True) != "paused":
+        if directory.status(found) != "paused":
             raise StateError("container not paused")
         freezer.resume(found["cgroup_paths"])
     finally:

@@ -23,7 +23,7 @@ def delete(directory: StateDir, *, force: bool) -> None:
         raise
     try:
         found = directory.read()
-        status = directory.status(found, locked=True)
+        status = directory.status(found)
         if status in ("running", "paused") and not force and not is_dying(found):
             raise StateError(f"cannot delete container {directory.container_id} that is not stopped: {status}")
         destroy(directory, found, run_hooks=True)

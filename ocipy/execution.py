@@ -75,8 +75,8 @@ def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] |
     """
     handover.fill_stdio()
     passed = handover.check_passed(options.listen_fds, options.preserve_fds)
-    found = directory.read()
-    _check_status(directory.status(found), options.ignore_paused)
+    found, status = directory.look()
+    _check_status(status, options.ignore_paused)
     config = _read_config(directory)
     process = choose(options, config)
     console = options.console if isinstance(options.console, int) else options.console.fileno()

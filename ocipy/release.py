@@ -60,7 +60,7 @@ def let_go(directory: StateDir, proxy: "Proxy | None" = None) -> "dict[str, Any]
     directory.lock()
     try:
         found = directory.read()
-        status = directory.status(found, locked=True)
+        status = directory.status(found)
         if status != "created":
             raise StateError(_CANNOT_START.get(status, f"cannot start a container in the {status} state"))
         if not any(name == "exec" for _, name, _, _ in found["steps_of_start"]):

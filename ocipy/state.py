@@ -11,6 +11,7 @@ import time
 
 from ocipy import files
 from ocipy.errors import NotFoundError, StateError, SyscallError, UsageError
+from ocipy.root_directory import make_root
 from ocipy.spec.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -22,41 +23,6 @@ NOTIFY = "notify"
 _FILE = "state.json"
 CONFIG = "config.json"
 _MOST_ID = 1024
-
-
-def default_root(uid: int) -> str:
-    """Where containers are kept: /run/ocipy; for an ordinary user ocipy below XDG_RUNTIME_DIR, or /run/user/UID.
-
-    As for runc, root of a user namespace is such a user, if it has that variable and isn't called root.  Raises
-    UsageError for a directory that other users could have made or may write to: that is no place for state.
-    """
-    given = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode("utf-8", "surrogateescape")
-    if uid == 0 and (not given or posix.environ.get(b"USER") == b"root" or not _in_user_namespace()):
-        return "/run/ocipy"
-    directory = given or f"/run/user/{uid}"
-    root = f"{directory}/ocipy"
-    for path in (directory, root):
-        try:
-            found = posix.stat(path)
-        except OSError:
-            if path == root:
-                break
-            raise UsageError(f"{directory} is no directory of this user's: {_ELSEWHERE}") from None
-        if found.st_uid != uid:
-            raise UsageError(f"{path} is no directory of this user's: {_ELSEWHERE}")
-        if found.st_mode & _OTHERS_WRITE:
-            raise UsageError(f"{path} may be written to by other users: chmod 700, or {_ELSEWHERE}")
-    return root
-
-
-_ELSEWHERE = "set XDG_RUNTIME_DIR, or give --root"
-_OTHERS_WRITE = 0o022
-
-
-def _in_user_namespace() -> bool:
-    from ocipy.host import in_user_namespace
-
-    return in_user_namespace()
 
 
 def check_id(container_id: str) -> None:
@@ -86,7 +52,7 @@ class StateDir:
     def make_root(self) -> None:
         """Make the runtime's root directory, 0700, with its parents.  Raises SyscallError."""
         try:
-            _make_root(self.root)
+            make_root(self.root)
         except OSError as problem:
             raise SyscallError("make the root directory", problem.errno or 0, self.root) from None
 
@@ -117,13 +83,13 @@ class StateDir:
         try:
             self._fd = posix.open(self.path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundError(f"container {self.container_id!r} does not exist") from None
+            raise self._unknown() from None
         except OSError as problem:
             raise SyscallError("open the state directory", problem.errno or 0, self.path) from None
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         if posix.fstat(self._fd).st_nlink == 0:
             self.close()
-            raise NotFoundError(f"container {self.container_id!r} does not exist")
+            raise self._unknown()
 
     def close(self) -> None:
         """Give the lock up."""
@@ -162,26 +128,49 @@ class StateDir:
         except FileNotFoundError:
             if self.exists():
                 return {}
-            raise NotFoundError(f"container {self.container_id!r} does not exist") from None
+            raise self._unknown() from None
         except OSError as problem:
             raise SyscallError("open", problem.errno or 0, f"{self.path}/{_FILE}") from None
         state: Any = loads(data, f"{self.path}/{_FILE}")
         found: dict[str, Any] = state
         return found
 
-    def status(self, found: "dict[str, Any]", locked: bool = False) -> str:
-        """``creating``, ``created``, ``running``, ``paused`` or ``stopped`` (runtime.md, State).
+    def look(self) -> "tuple[dict[str, Any], str]":
+        """What ``read`` gives, and the status with it, whatever others do to the container meanwhile.
 
-        ``found`` is what ``read`` gave; ``locked``: the lock is the caller's.
+        Without the lock held by somebody, the create that wrote "creating" has died; or it came to its end between the
+        two looks.  One that holds the lock before it has written anything (or has removed all again) has none to show.
+        Raises as ``read``.
         """
-        if found.get("status", "creating") == "creating":
-            # Without the lock held by somebody, the create that wrote this has died.
-            return "creating" if not locked and self.is_locked() else "stopped"
+        since = time.monotonic()
+        while True:
+            found = self.read()
+            if not _is_unfinished(found):
+                return found, self.status(found)
+            if self.is_locked():
+                if found:
+                    return found, "creating"
+                raise self._unknown()
+            # Between mkdir and flock there is nothing, and no lock.
+            if self.read() == found and (found or time.monotonic() - since > _MOST_OF_MKDIR):
+                return found, "stopped"
+            time.sleep(0.001)
+
+    def status(self, found: "dict[str, Any]") -> str:
+        """``created``, ``running``, ``paused`` or ``stopped`` (runtime.md, State).
+
+        ``found`` is what ``read`` gave to who holds the lock: a create that isn't finished then has died.
+        """
+        if _is_unfinished(found):
+            return "stopped"
         if not is_alive(found["init_process_pid"], found["init_process_start"]):
             return "stopped"
         if is_frozen(found["cgroup_paths"]):
             return "paused"
         return "created" if files.exists(f"{self.path}/{SOCKET}") else "running"
+
+    def _unknown(self) -> NotFoundError:
+        return NotFoundError(f"container {self.container_id!r} does not exist")
 
     def exists(self) -> bool:
         """Whether the directory is there."""
@@ -199,21 +188,11 @@ class StateDir:
             self.close()
 
 
-def _make_root(root: str, mode: int = 0o1700) -> None:
-    """mkdir -p, 0700 for what is missing: the state names every path and command of every container.
+def _is_unfinished(found: "dict[str, Any]") -> bool:
+    return bool(found.get("status", "creating") == "creating")
 
-    By the sticky bit the XDG Base Directory Specification exempts a directory from being cleared away.
-    """
-    try:
-        posix.mkdir(root, mode)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make_root(root.rpartition("/")[0], 0o700)
-        try:
-            posix.mkdir(root, mode)
-        except FileExistsError:
-            return  # another command made it meanwhile
+
+_MOST_OF_MKDIR = 0.1  # seconds
 
 
 def _remove_directory(path: str) -> None:

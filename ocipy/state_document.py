@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 def document(directory: "StateDir") -> "dict[str, Any]":
     """runc's members in runc's order.  Raises NotFoundError, and StateError for one that a create died in."""
-    found = directory.read()
-    status = directory.status(found)
+    found, status = directory.look()
     if not found:
         name = directory.container_id
         raise StateError(f"container {name!r} was never created whole: ocipy delete --force removes it")

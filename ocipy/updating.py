@@ -29,7 +29,7 @@ def update(directory: StateDir, resources: "dict[str, Any]", l3_cache: str = "",
     directory.lock()
     try:
         found = directory.read()
-        status = directory.status(found, locked=True)
+        status = directory.status(found)
         if status not in ("created", "running", "paused"):
             raise StateError("container not running")
         transaction = Transaction()

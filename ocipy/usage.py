@@ -69,9 +69,7 @@ class Usage:
         found = []
         for container in containers:
             try:
-                directory = StateDir(container.root, container.id)
-                state = directory.read()
-                status = directory.status(state)
+                state, status = StateDir(container.root, container.id).look()
                 if status in ("creating", "stopped"):
                     continue
                 reading = Reading(state, time.monotonic())

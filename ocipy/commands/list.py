@@ -2,7 +2,7 @@
 
 from ocipy import log
 from ocipy.container import Container
-from ocipy.errors import OcipyError, UsageError
+from ocipy.errors import NotFoundError, OcipyError, UsageError
 from ocipy.options import Option, Parsed, expect
 
 TYPE_CHECKING = False
@@ -44,8 +44,10 @@ def _states(root: str) -> "list[dict[str, Any]]":
     for container in Container.list(root):
         try:
             found.append(container.state())
+        except NotFoundError:
+            continue  # it was removed meanwhile
         except OcipyError as problem:
-            # One that is being removed just now, or was left by a crash, must not hide the others.
+            # One that was left by a crash must not hide the others.
             log.warning(str(problem))
     return found
 

@@ -25,7 +25,7 @@ FLOORS = (
      "ocipy.resctrl",
      "ocipy.cgroups.freezer", "ocipy.cgroups.signalling", "ocipy.cgroups.transaction",
      "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.failures",
-     "ocipy.console", "ocipy.raw_mode", "ocipy.terminal", "ocipy.handover", "ocipy.notify",
+     "ocipy.console", "ocipy.raw_mode", "ocipy.terminal", "ocipy.handover", "ocipy.notify", "ocipy.root_directory",
      "ocipy.init_process", "ocipy.mapped_trees", "ocipy.netlink", "ocipy.net_devices",
      "ocipy.cloning", "ocipy.exec_process", "ocipy.cgroups.below", "ocipy.state_document",
      "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn", "ocipy.cgroups.stats",

@@ -12,7 +12,7 @@ import pytest
 
 from ocipy import state
 from ocipy.errors import ConfigError, NotFoundError, StateError, SyscallError, UsageError
-from ocipy.state import StateDir, check_id, default_root, list_ids
+from ocipy.state import StateDir, check_id, list_ids
 
 
 @pytest.fixture
@@ -227,74 +227,6 @@ def test_ids_of_a_root_directory(root):
     assert list_ids(f"{root}/missing") == []
 
 
-@pytest.fixture
-def surroundings(monkeypatch, root):
-    """``surroundings(directory=root, user=None, namespace=False, modes={})``: what the default root depends on."""
-
-    def set_(directory=root, user=None, namespace=False, owner=1000, modes=None):
-        for name, value in ((b"XDG_RUNTIME_DIR", directory), (b"USER", user)):
-            if value is None:
-                monkeypatch.delitem(state.posix.environ, name, raising=False)
-            else:
-                monkeypatch.setitem(state.posix.environ, name, os.fsencode(value))
-
-        def stat_(path):
-            if modes and path in modes:
-                return os.stat_result((modes[path], 0, 0, 0, owner, 0, 0, 0, 0, 0))
-            raise FileNotFoundError(2, "", path)
-
-        monkeypatch.setattr("posix.stat", stat_)
-        monkeypatch.setattr("ocipy.host.in_user_namespace", lambda: namespace)
-
-    return set_
-
-
-@pytest.mark.parametrize(
-    ("directory", "user", "namespace"),
-    [("/d", None, False), (None, None, True), ("", "me", True), ("/d", "root", True)],
-)
-def test_default_root_of_root(surroundings, directory, user, namespace):
-    """runc's rule: the variable may be left over from the user that root once was."""
-    surroundings(directory, user, namespace)
-    assert default_root(0) == "/run/ocipy"
-
-
-@pytest.mark.parametrize("user", ["me", None])
-def test_default_root_of_root_of_a_user_namespace(surroundings, user):
-    surroundings("/d", user, namespace=True, owner=0, modes={"/d": 0o700})
-    assert default_root(0) == "/d/ocipy"
-
-
-@pytest.mark.parametrize(
-    ("directory", "modes", "message"),
-    [
-        ("/d", {}, "^/d is no directory of this user's: set XDG_RUNTIME_DIR, or give --root$"),
-        (None, {}, "^/run/user/1000 is no directory of this user's"),
-        ("/d", {"/d": 0o720}, "^/d may be written to by other users: chmod 700, or set XDG"),
-        ("/d", {"/d": 0o700, "/d/ocipy": 0o702}, "^/d/ocipy may be written to by other users"),
-    ],
-)
-def test_default_root_that_is_not_the_user_s_alone(surroundings, directory, modes, message):
-    """In a directory that others could have made, or may write to, state can't be trusted."""
-    surroundings(directory, modes=modes)
-    with pytest.raises(UsageError, match=message):
-        default_root(1000)
-
-
-def test_default_root_of_another_user_s_directory(surroundings):
-    surroundings("/d", owner=1001, modes={"/d": 0o700})
-    with pytest.raises(UsageError, match="^/d is no directory of this user's"):
-        default_root(1000)
-
-
-@pytest.mark.parametrize("directory", ["/d", None, "/\udcff"])
-def test_default_root_of_an_ordinary_user(surroundings, directory):
-    place = directory or "/run/user/1000"
-    for modes in ({place: 0o755}, {place: 0o700, f"{place}/ocipy": 0o1700}):
-        surroundings(directory, modes=modes)
-        assert default_root(1000) == f"{place}/ocipy"
-
-
 def test_timestamp_is_go_s():
     text = state.timestamp()
     assert len(text) == len("2024-02-29T23:59:59.123456789Z")
@@ -327,3 +259,57 @@ def test_hook_document():
 def test_state_is_json_for_anyone(made):
     made.write({"id": "box"})
     assert json.loads(Path(f"{made.path}/state.json").read_bytes()) == {"id": "box"}
+
+
+def a_state(**changes):
+    return {"status": "created", "init_process_pid": 0, "init_process_start": 0, "cgroup_paths": {}} | changes
+
+
+def test_looking_at_one_that_is_being_made(root, made):
+    """Before anything is written there is nothing to be seen."""
+    other = StateDir(root, "box")
+    with pytest.raises(NotFoundError):
+        other.look()
+    made.write(a_state(status="creating"))
+    assert other.look() == (a_state(status="creating"), "creating")
+
+
+def test_looking_at_one_that_a_create_died_in(root, made):
+    made.write(a_state(status="creating"))
+    made.close()
+    assert StateDir(root, "box").look() == (a_state(status="creating"), "stopped")
+
+
+def test_looking_at_one_that_a_create_died_in_before_it_wrote_anything(root, made):
+    made.close()
+    assert StateDir(root, "box").look() == ({}, "stopped")
+
+
+def test_a_create_that_ends_between_two_looks(root, made, monkeypatch):
+    """It is done, and not dead."""
+    made.write(a_state(status="creating"))
+    other = StateDir(root, "box")
+
+    def end():
+        made.write(a_state(init_process_pid=os.getpid(), init_process_start=state.process_stat(os.getpid()).start_time))
+        return False
+
+    monkeypatch.setattr(StateDir, "is_locked", lambda self: end())
+    found, status = other.look()
+    assert (found["init_process_pid"], status) == (os.getpid(), "running")
+
+
+def test_a_create_that_has_made_the_directory_and_not_locked_it_yet(root, monkeypatch):
+    os.mkdir(f"{root}/box")
+    answers = iter([False, False, True])
+    monkeypatch.setattr(StateDir, "is_locked", lambda self: next(answers))
+    with pytest.raises(NotFoundError):
+        StateDir(root, "box").look()
+
+
+def test_a_directory_that_goes_between_two_looks(root, made, monkeypatch):
+    made.write(a_state(status="creating"))
+    other = StateDir(root, "box")
+    monkeypatch.setattr(StateDir, "is_locked", lambda self: made.remove())
+    with pytest.raises(NotFoundError):
+        other.look()
