@@ -141,7 +141,7 @@ def test_a_program_that_cannot_be_run(ocipy, says, programs, kind, words, status
         config = json.loads((path / "config.json").read_text())
         config["process"]["args"] = list(FOREVER)
         (path / "config.json").write_text(json.dumps(config))
-        text = says("exec", ocipy.start(path), "/program", status=255)
+        text = says("exec", ocipy.start(path), "/program", status=status)
     elif kind == "no interpreter" and command == "create":
         text = says("start", ocipy.create(path))  # known at its execve
     else:
@@ -154,7 +154,7 @@ def test_a_program_that_cannot_be_run(ocipy, says, programs, kind, words, status
 @pytest.mark.parametrize("command", ["create", "exec"])
 def test_a_program_that_no_directory_of_path_has(ocipy, says, bundle, command):
     if command == "exec":
-        text = says("exec", ocipy.start(bundle(*FOREVER)), "no-program", status=255)
+        text = says("exec", ocipy.start(bundle(*FOREVER)), "no-program", status=127)
     else:
         text = says("create", "--bundle", bundle("no-program"), ocipy.new_id())
     assert text == "exec no-program: executable file not found in $PATH"
@@ -177,7 +177,7 @@ def test_exec_where_it_cannot_be(ocipy, says, bundle, stopped):
     container = ocipy.start(bundle(*FOREVER))
     ocipy("pause", container, status=0)
     for each, state in ((container, "paused"), (stopped, "stopped")):
-        assert says("exec", each, "true", status=255) == f"cannot exec in a {state} container"
+        assert says("exec", each, "true", status=255).startswith(f"cannot exec in a {state} container")
         documented(f"cannot exec in a {state} container")
     ocipy("resume", container, status=0)
 
