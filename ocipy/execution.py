@@ -8,7 +8,7 @@ from ocipy.errors import OcipyError, StateError, StepError, SyscallError
 from ocipy.exec_options import ExecOptions
 from ocipy.exec_process import choose
 from ocipy.host import HostInfo
-from ocipy.init_process import open_pidfd
+from ocipy.init_process import is_ending, open_pidfd
 from ocipy.plan.exec import exec_
 from ocipy.plan.namespaces import LINKS
 from ocipy.plan.options import Running
@@ -107,8 +107,8 @@ def _run(spawn: Spawn, found: "dict[str, Any]", fault: "tuple[int, int] | None")
     try:
         return spawn.run(fault)
     except StepError:
-        if fault is None:
-            _verify(found)  # or that is the reason
+        if fault is None and is_ending(found):
+            raise StateError(_STOPPED) from None  # that is the reason, whatever failed for it
         raise
 
 

@@ -119,6 +119,22 @@ def is_dying(state: "dict[str, Any]") -> bool:
     return wait_end(pid, state["init_process_start"], KILL_TIMEOUT)
 
 
+def is_ending(state: "dict[str, Any]") -> bool:
+    """Whether init has ended, or is about to: as the first of a PID namespace it waits for the rest to end first."""
+    pid = state["init_process_pid"]
+    if not is_alive(pid, state["init_process_start"]):
+        return True
+    try:
+        flags = int(files.read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[_FLAGS])
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return bool(flags & _PF_EXITING) or is_dying(state)
+
+
+_FLAGS = 6  # proc_pid_stat(5), counted from the state on
+_PF_EXITING = 0x4  # linux/sched.h
+
+
 def is_namespace_init(pid: int) -> bool:
     """Whether the process is the first of a PID namespace, all others of which the kernel ends with it."""
     try:

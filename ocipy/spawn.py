@@ -167,7 +167,7 @@ class Spawn:
         self.pid = 0
         ended = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
         hint = "is linux.resources.memory.limit large enough?" if status == -9 else ""
-        return StepError("container init", f"the process {ended} during setup", 0, hint)
+        return StepError("container init" if self.on_created else "exec", f"the process {ended} during setup", 0, hint)
 
     def _send_go(self) -> None:
         try:

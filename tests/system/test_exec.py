@@ -252,6 +252,21 @@ def test_it_ends_with_the_container(ocipy, container):
     assert process.returncode == 137
 
 
+@pytest.mark.parametrize("end", ["KILL", "exit"])
+def test_a_container_that_ends_meanwhile(ocipy, bundle, end):
+    """Whichever step that meets, the answer is one of two."""
+    answers = {(255, "ocipy: cannot exec in a stopped container\n"), (137, ""), (0, "")}
+    script = "trap 'exit 0' TERM; while :; do sleep 0.001; done"
+    for _ in range(8):
+        container = ocipy.start(bundle("sh", "-c", script))
+        with ThreadPoolExecutor(4) as pool:
+            running = [pool.submit(ocipy, "exec", container, "true") for _ in range(4)]
+            ocipy("kill", container, "KILL" if end == "KILL" else "TERM")
+        done = [each.result() for each in running]
+        assert {(each.returncode, each.stderr) for each in done} <= answers
+        until(lambda: not children())
+
+
 def test_twenty_at_once(ocipy, container):
     """No byte is lost, no status mistaken, nothing left."""
 

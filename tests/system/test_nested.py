@@ -205,3 +205,14 @@ def test_a_masked_proc(outer):
     )
     assert said.startswith("ocipy: mounts[0] (/proc): mount proc: ")
     assert "the host's /proc is masked" in said
+
+
+def test_exec(outer):
+    outer.bundle("inner", "sleep", "1000")
+    script = """
+    $OCIPY run -d -b inner c
+    $OCIPY exec -u 3:4 c id
+    $OCIPY exec c sh -c '[ $(readlink /proc/self/ns/mnt) = $(readlink /proc/1/ns/mnt) ]'
+    $OCIPY delete -f c
+    """
+    assert outer.run(script) == "uid=3 gid=4\n"

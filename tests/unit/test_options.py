@@ -156,3 +156,8 @@ def test_help_text():
         "      --env VALUE       a variable",
         "  -h, --help            show help",
     ]
+
+
+@pytest.mark.parametrize(("argv", "value"), [([], None), (["--s"], True), (["--s=true"], True), (["-s=0"], False)])
+def test_a_switch_can_be_seen_not_to_be_given(argv, value):
+    assert parse((Option("s", "a switch", "switch"),), argv).switch("s") is value
