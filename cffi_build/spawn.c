@@ -59,7 +59,10 @@ static void join(const struct ocipy_spawn *spawn) {
   int joined[8] = {0}, user = -1;
   for (int i = 0; i < spawn->join_count; i++)
     if (spawn->join_types[i] == CLONE_NEWUSER) user = i;
-  /* Who shares what we join, with our uid or CAP_SYS_PTRACE, could read this copy of the runtime, and take its files. */
+  /*
+   * Whoever has CAP_SYS_PTRACE in the user namespace that we join could read this copy of the runtime's memory, and take
+   * its files; in another, whoever has our uid and no fewer capabilities than we.
+   */
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   for (int i = 0; user >= 0 && i < spawn->join_count; i++)
     if (i != user) joined[i] = setns(spawn->join_fds[i], (int)spawn->join_types[i]) == 0;
