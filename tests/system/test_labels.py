@@ -77,6 +77,38 @@ def test_the_exec_attribute_of_selinux(bundle, pretend):
     assert line.startswith("process.selinuxLabel: write to /proc/self/attr/exec")
 
 
+@pytest.mark.parametrize(
+    ("option", "pointer", "module", "has"),
+    [
+        (("--apparmor", "x"), "process.apparmorProfile", "AppArmor", HAS_APPARMOR),
+        (("--process-label", LABEL), "process.selinuxLabel", "SELinux", HAS_SELINUX),
+    ],
+)
+def test_exec_on_a_kernel_without_the_module(ocipy, bundle, option, pointer, module, has):
+    if has:
+        pytest.skip(f"this kernel has {module}")
+    container = ocipy.start(bundle("sleep", "1000"))
+    line = ocipy.fails("exec", *option, container, "true", status=255)
+    assert line.startswith(f"{pointer}: {module} is not enabled on this host")
+
+
+@pytest.mark.parametrize("other", [None, in_user_namespace])
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({"apparmor": "no-such-profile"}, "process.apparmorProfile: write to /proc/self/attr/"),
+        ({"label": LABEL}, "process.selinuxLabel: write to /proc/self/attr/keycreate"),
+    ],
+)
+@pytest.mark.usefixtures("pretend")
+def test_exec_tells_the_kernel(ocipy, bundle, options, start, other):
+    container = Container(ocipy.start(bundle("sleep", "1000", change=other)), str(ocipy.root))
+    with pytest.raises(StepError) as caught:
+        container.exec(["true"], **options)
+    assert str(caught.value).startswith(start)
+    assert any(reason in str(caught.value) for reason in UNKNOWN), caught.value
+
+
 def test_a_filesystem_gets_the_mount_label(bundle, pretend):
     """/dev is the first that takes one; the comma in it is no end of the parameter."""
     line = pretend(bundle(change=set_linux(mountLabel=LABEL)))
@@ -96,6 +128,14 @@ def test_a_profile(ocipy, bundle, tmp_path, changes):
         change = together(set_process(apparmorProfile="ocipy-test"), *changes)
         said = inside(ocipy, bundle, "cat /proc/self/attr/current", change=change)
         assert said.split()[0] == "ocipy-test"
+        container = ocipy.start(bundle("sleep", "1000", change=change))
+        said = ocipy("exec", container, "cat", "/proc/self/attr/current", status=0).stdout
+        assert said.split()[0] == "ocipy-test"
+        other = ocipy.start(bundle("sleep", "1000", change=together(*changes)))
+        said = ocipy("exec", "--apparmor", "ocipy-test", other, "cat", "/proc/self/attr/current", status=0).stdout
+        assert said.split()[0] == "ocipy-test"
+        for each in (container, other):
+            ocipy("delete", "--force", each, status=0)
         line = ocipy.fails("run", "--bundle", bundle(change=set_process(apparmorProfile="no-such")), ocipy.new_id())
         assert "ENOENT" in line
         assert "is the profile loaded?" in line

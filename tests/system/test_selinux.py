@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.looking import add_mounts, inside, set_linux, set_process, together
+from tests.system.runtime import wait_ended
 
 pytestmark = [pytest.mark.root, pytest.mark.lsm("selinux")]
 
@@ -23,6 +24,18 @@ def test_the_program_has_the_label(ocipy, bundle):
     for changes in ((), (set_process(noNewPrivileges=False),)):
         path = bundle("sleep", "1000", change=together(set_process(selinuxLabel=PROCESS), *changes))
         assert label(ocipy.pid(ocipy.start(path))) == PROCESS
+
+
+def test_exec(ocipy, bundle, tmp_path):
+    """The container's label, or the one that is given."""
+    for change, options in ((set_process(selinuxLabel=PROCESS), ()), (None, ("--process-label", PROCESS))):
+        container = ocipy.start(bundle("sleep", "1000", change=change))
+        file = tmp_path / container
+        ocipy("exec", *options, "-d", "--pid-file", file, container, "sleep", "1000", status=0)
+        pid = int(file.read_text())
+        assert label(pid) == PROCESS
+        os.kill(pid, 9)
+        wait_ended(pid)
 
 
 def test_what_the_runtime_runs_besides_has_not(ocipy, bundle):
