@@ -18,14 +18,15 @@ class ExecOptions:
     ``ignore_paused``: in a paused container it starts when that is resumed; ``listen_fds`` (sd_listen_fds(3)) and then
     ``preserve_fds``: that many descriptors after stdio, which have to be inheritable, are passed on; ``stdin``,
     ``stdout``, ``stderr``: descriptors (-1: the caller's own).
-    A terminal's master is sent to ``console_socket`` (a path) or ``console`` (a connected socket, or a ``Console``), a
-    pidfd of the process to ``pidfd_socket`` (a path); its pid is written to ``pid_file``.
+    A terminal's master is sent to ``console_socket`` (a path) or ``console`` (a connected socket, or a ``Console``);
+    it is of ``console_size`` (rows, columns; (0, 0): the process's ``consoleSize``).  A pidfd of the process is sent to
+    ``pidfd_socket`` (a path); its pid is written to ``pid_file``.
     """
 
     __slots__ = (
-        "additional_gids", "apparmor", "args", "capabilities", "cgroup", "console", "console_socket", "cwd", "env",
-        "ignore_paused", "label", "listen_fds", "no_new_privileges", "pid_file", "pidfd_socket", "preserve_fds",
-        "process", "stdio", "tty", "user",
+        "additional_gids", "apparmor", "args", "capabilities", "cgroup", "console", "console_size", "console_socket",
+        "cwd", "env", "ignore_paused", "label", "listen_fds", "no_new_privileges", "pid_file", "pidfd_socket",
+        "preserve_fds", "process", "stdio", "tty", "user",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +49,7 @@ class ExecOptions:
         preserve_fds: int = 0,
         console: "int | Console" = -1,
         console_socket: str = "",
+        console_size: "tuple[int, int]" = (0, 0),
         pid_file: str = "",
         pidfd_socket: str = "",
         stdin: int = -1,
@@ -72,5 +74,6 @@ class ExecOptions:
         self.preserve_fds = preserve_fds
         self.console: int | Console = console
         self.console_socket = console_socket
+        self.console_size = console_size
         self.pid_file = pid_file
         self.stdio = (stdin, stdout, stderr)

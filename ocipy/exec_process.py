@@ -16,15 +16,19 @@ _FROM_CONFIG = (
     "capabilities", "apparmorProfile", "selinuxLabel", "rlimits", "scheduler", "ioPriority", "execCPUAffinity",
     "oomScoreAdj",
 )  # fmt: skip
+_MOST_CELLS = 65535  # struct winsize (ioctl_tty(2))
 _OPTIONS = {"cwd": "--cwd", "env": "--env", "args": "the program", "user": "--user"}
 
 
 def choose(options: "ExecOptions", config: "dict[str, Any]") -> "dict[str, Any]":
     """The process, complete and checked.  Raises ConfigError for a document's faults, UsageError for the rest."""
     inherited: dict[str, Any] = config.get("process") or {}
-    if options.process:
-        return _described(options.process, inherited)
-    return _changed(inherited, options)
+    process = _described(options.process, inherited) if options.process else _changed(inherited, options)
+    if any(options.console_size):
+        if not all(0 <= each <= _MOST_CELLS for each in options.console_size):
+            raise UsageError(f"console_size {options.console_size}: expected two numbers from 0 to {_MOST_CELLS}")
+        process["consoleSize"] = dict(zip(("height", "width"), options.console_size, strict=True))
+    return process
 
 
 def _described(process: "str | dict[str, Any]", inherited: "dict[str, Any]") -> "dict[str, Any]":

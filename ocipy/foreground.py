@@ -72,6 +72,11 @@ def exec_in_foreground(container: Container, options: "ExecOptions") -> int:
 
     if options.console_socket:
         refuse_socket("--detach is missing")
+    if options.tty or options.process:
+        from ocipy.terminal import our_size
+
+        # The program runs before there is a Terminal, and may ask at once; set by that, it would be told of a change.
+        options.console_size = unpack("HH", our_size()[:4] or bytes(4))
     signals = take_signals(subreaper=False)
     terminal = None
     with Console() as console:
@@ -83,6 +88,9 @@ def exec_in_foreground(container: Container, options: "ExecOptions") -> int:
 
                 terminal = Terminal(console.receive())
             return attend(pid, signals, terminal)
+        except BaseException:
+            posix.kill(pid, _signal.SIGKILL)  # our own child, which nobody would attend to
+            raise
         finally:
             if terminal:
                 terminal.close()

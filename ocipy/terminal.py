@@ -52,14 +52,9 @@ class Terminal:
 
     def resize(self) -> None:
         """Give the container's terminal the size of ours, if that is known (ioctl_tty(2), TIOCSWINSZ)."""
-        for fd in (_STDIN, _STDOUT, _STDERR):
-            try:
-                size = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
-            except OSError:
-                continue  # not a terminal, or hung up
-            if self.is_open and any(size[:4]):
-                fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
-            return
+        size = our_size()
+        if self.is_open and size:
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
 
     def resume(self) -> None:
         """After SIGCONT: whoever had our terminal while we were stopped has left it in a mode and size of its own."""
@@ -132,6 +127,17 @@ class Terminal:
             return  # the rest when it takes more
         except OSError:
             self._pending = b""  # nobody is there to read it
+
+
+def our_size() -> bytes:
+    """The struct winsize of the terminal that one of our streams is; empty if none is, or it doesn't know."""
+    for fd in (_STDIN, _STDOUT, _STDERR):
+        try:
+            size = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
+        except OSError:
+            continue  # not a terminal, or hung up
+        return size if any(size[:4]) else b""
+    return b""
 
 
 class _Output:

@@ -1,6 +1,7 @@
 """The command on a terminal of its own, of which a test holds the other end."""
 
 import fcntl
+import hashlib
 import os
 import pty
 import select
@@ -9,6 +10,7 @@ import struct
 import subprocess
 import termios
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.system.runtime import DEADLINE, change_at, until
 
@@ -89,3 +91,47 @@ class Session:
         for fd in (self.master, self.slave):
             if fd >= 0:
                 os.close(fd)
+
+
+TEN = 10
+EACH = 200_000  # bytes
+
+
+def plain(fd):
+    """Make it a terminal that makes no lines of newlines."""
+    attributes = termios.tcgetattr(fd)
+    attributes[1] &= ~termios.ONLCR
+    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+
+
+def converse(running, number):
+    """Type EACH bytes and take as many back, then resize: whether they are the same, the status, the last words."""
+    end = time.monotonic() + 6 * DEADLINE
+    running.read_until(b"ready\n")
+    typed = to_type = bytes((number + 3 * place) % 251 for place in range(EACH))
+    os.set_blocking(running.master, False)
+    echoed = b""
+    while len(echoed) < EACH:
+        assert time.monotonic() < end, f"session {number}: {len(echoed)} of {EACH} bytes"
+        readable, writable, _ = select.select([running.master], [running.master] if to_type else [], [], 1)
+        if readable:
+            echoed += os.read(running.master, 1 << 16)
+        if writable:
+            to_type = to_type[os.write(running.master, to_type[:4096]) :]
+    running.output = b""
+    set_size(running.master, 100 + number, 200 + number)
+    status, output = running.finish()
+    assert running.is_put_back()
+    return hashlib.sha256(typed).digest() == hashlib.sha256(echoed).digest(), status, output
+
+
+def ten_at_once(start):
+    """Sessions that ``start(script)`` makes, on terminals that are ``plain``, each with a size of its own."""
+    script = f"""
+        trap 'stty size; seq 1 2000; exit 5' WINCH
+        stty raw -echo; echo ready; head -c {EACH}; while :; do sleep 0.01; done
+    """
+    with ThreadPoolExecutor(TEN) as pool:
+        results = list(pool.map(converse, [start(script) for _ in range(TEN)], range(TEN)))
+    numbers = b"".join(b"%d\n" % number for number in range(1, 2001))
+    assert results == [(True, 5, b"%d %d\n" % (100 + number, 200 + number) + numbers) for number in range(TEN)]

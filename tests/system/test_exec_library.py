@@ -1,9 +1,12 @@
 """``Container.exec``: processes for a container, from one thread and from many."""
 
+import fcntl
 import json
 import os
 import select
 import socket
+import struct
+import termios
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,6 +108,21 @@ def test_a_terminal_of_that_size(ocipy, bundle):
     assert os.read(master, 100) == b"11 77\n"
     process.wait()
     os.close(master)
+
+
+@pytest.mark.parametrize("size", [(40, 0), (65535, 65535)])
+def test_a_terminal_of_a_size_of_the_caller_s(container, size):
+    with Console() as console:
+        process = container.exec(["true"], tty=True, console=console, console_size=size)
+        master = console.receive()
+    assert struct.unpack("4H", fcntl.ioctl(master, termios.TIOCGWINSZ, bytes(8))) == (*size, 0, 0)
+    assert process.wait() == 0
+    os.close(master)
+
+
+def test_a_size_that_no_terminal_has(container):
+    with Console() as console, pytest.raises(UsageError, match="console_size"):
+        container.exec(["true"], tty=True, console=console, console_size=(65536, 1))
 
 
 def test_a_pidfd_for_a_socket(container, tmp_path):

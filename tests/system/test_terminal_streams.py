@@ -4,19 +4,15 @@ import fcntl
 import hashlib
 import os
 import re
-import select
 import signal
 import subprocess
-import termios
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.system.looking import set_namespaces, together
 from tests.system.runtime import DEADLINE, RUNTIME
-from tests.system.terminals import set_size, with_terminal
+from tests.system.terminals import plain, ten_at_once, with_terminal
 
 pytestmark = pytest.mark.root
 
@@ -172,50 +168,11 @@ def test_waiting_costs_nothing(run):
     assert usage.ru_utime + usage.ru_stime < 0.4
 
 
-TEN = 10
-EACH = 200_000
-
-
-def plain(fd):
-    """A terminal that makes no lines of newlines."""
-    attributes = termios.tcgetattr(fd)
-    attributes[1] &= ~termios.ONLCR
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
-
-
-def converse(running, number):
-    """Type EACH bytes and take as many back, then a resize: what came back, and the program's last words."""
-    end = time.monotonic() + 6 * DEADLINE
-    running.read_until(b"ready\n")
-    typed = to_type = bytes((number + 3 * place) % 251 for place in range(EACH))
-    os.set_blocking(running.master, False)
-    echoed = b""
-    while len(echoed) < EACH:
-        assert time.monotonic() < end, f"session {number}: {len(echoed)} of {EACH} bytes"
-        readable, writable, _ = select.select([running.master], [running.master] if to_type else [], [], 1)
-        if readable:
-            echoed += os.read(running.master, 1 << 16)
-        if writable:
-            to_type = to_type[os.write(running.master, to_type[:4096]) :]
-    running.output = b""
-    set_size(running.master, 100 + number, 200 + number)
-    status, output = running.finish()
-    assert running.is_put_back()
-    return hashlib.sha256(typed).digest() == hashlib.sha256(echoed).digest(), status, output
-
-
 def test_ten_at_once(terminal, ocipy, bundle):
     """No byte lost, no session that hangs, nothing left."""
-    script = f"""
-        trap 'stty size; seq 1 2000; exit 5' WINCH
-        stty raw -echo; echo ready; head -c {EACH}; while :; do sleep 0.01; done
-    """
-    sessions = [
-        terminal("run", "-b", bundle("sh", "-c", script, change=with_terminal), ocipy.new_id(), prepare=plain)
-        for _ in range(TEN)
-    ]
-    with ThreadPoolExecutor(TEN) as pool:
-        results = list(pool.map(converse, sessions, range(TEN)))
-    numbers = b"".join(b"%d\n" % number for number in range(1, 2001))
-    assert results == [(True, 5, b"%d %d\n" % (100 + number, 200 + number) + numbers) for number in range(TEN)]
+
+    def start(script):
+        return terminal("run", "-b", bundle("sh", "-c", script, change=with_terminal), ocipy.new_id(), prepare=plain)
+
+    ten_at_once(start)
     assert ocipy.left() == []
