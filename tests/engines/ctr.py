@@ -3,7 +3,7 @@
 import itertools
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.engines.containerd import FOREVER, IMAGE, Containerd
@@ -64,14 +64,13 @@ class Ctr(Containerd):
             command = self.ctr_command(*words)
             with self.machine.start(*command, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr) as process:
                 assert process.stdin is not None
-                process.stdin.write(given.encode())
-                process.stdin.flush()
-                try:
-                    until(lambda: (out.read_text(), err.read_text()) == said, f"{said} of {words}")
-                finally:
-                    process.stdin.write(b"" if close else b"\n")
-                    process.stdin.close()
-                assert process.wait(DEADLINE) == status
+                with suppress(BrokenPipeError), process.stdin as stdin:
+                    stdin.write(given.encode())
+                    stdin.flush()
+                    until(lambda: (out.read_text(), err.read_text()) == said or process.poll() is not None)
+                    stdin.write(b"" if close else b"\n")
+                assert process.wait(DEADLINE) == status, err.read_text()
+            assert (out.read_text(), err.read_text()) == said
 
     def at_terminal(self, *flags: object, command: tuple[object, ...], size: tuple[int, int] = (24, 80)) -> Terminal:
         """``run --tty``."""

@@ -176,8 +176,9 @@ def cri_devices(engine: CRI) -> None:
 def cri_memory(engine: CRI) -> None:
     """memory_limit_in_bytes: who goes beyond it is killed, and that is the reason told."""
     with engine.pod() as pod:
-        ended = pod.start("tail", "-c", "200m", "/dev/zero", **limited(memory_limit_in_bytes=32 << 20)).ended()
-        assert (ended.exit_code, ended.reason) == (137, "OOMKilled")
+        container = pod.start("tail", "-c", "200m", "/dev/zero", **limited(memory_limit_in_bytes=32 << 20))
+        assert container.ended().exit_code == 137
+        until(lambda: container.status().reason == "OOMKilled")
 
 
 @operation("cri")
