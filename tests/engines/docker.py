@@ -29,7 +29,10 @@ class Docker(CommandLine):
         self.command = ["/usr/bin/docker"]
         configuration = self.place / "daemon.json"
         configuration.write_text(json.dumps({
-            "runtimes": {"ocipy": {"path": self.runtime.path}},
+            "runtimes": {
+                "ocipy": {"path": self.runtime.path},
+                "beside": {"path": self.runtime.path, "runtimeArgs": ["--debug"]},
+            },
             "default-runtime": self.runtime.name,
             "storage-driver": "overlay2",
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
