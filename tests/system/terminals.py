@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -91,6 +92,16 @@ class Session:
         for fd in (self.master, self.slave):
             if fd >= 0:
                 os.close(fd)
+
+
+def receive(listener):
+    """The descriptor that comes over the console socket, and the text with it; nothing comes after."""
+    connection, _ = listener.accept()
+    with connection:
+        text, fds, _, _ = socket.recv_fds(connection, 4096, 10)
+        assert connection.recv(1) == b""
+    (master,) = fds
+    return master, text
 
 
 TEN = 10

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.system.runtime import DEADLINE
-from tests.system.terminals import with_terminal
+from tests.system.terminals import receive, with_terminal
 
 pytestmark = pytest.mark.root
 
@@ -24,16 +24,6 @@ def listening(path):
         listener.listen(0)
         listener.settimeout(DEADLINE)
         yield listener
-
-
-def receive(listener):
-    """The descriptor that comes over the console socket, and the text with it; nothing comes after."""
-    connection, _ = listener.accept()
-    with connection:
-        text, fds, _, _ = socket.recv_fds(connection, 4096, 10)
-        assert connection.recv(1) == b""
-    (master,) = fds
-    return master, text
 
 
 def read_until(master, wanted):

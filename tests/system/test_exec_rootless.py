@@ -3,7 +3,7 @@
 import pytest
 
 from tests.system.rootless import UNIFIED, map_ids
-from tests.system.runtime import children
+from tests.system.runtime import RUNTIME, children
 
 pytestmark = [pytest.mark.root, pytest.mark.rootless]
 
@@ -23,6 +23,15 @@ def test_a_process(as_user):
     assert check_inside(as_user) == "uid=0(root) gid=0(root)"
     assert as_user("exec", "c1", "sh", "-c", "exit 3").returncode == 3
     assert as_user("exec", "c1", "nosuch", status=127).stderr.startswith("ocipy: exec nosuch: executable file not")
+
+
+def test_a_terminal(as_user):
+    """Of the container's own devpts, of its root's; the same in the foreground of a terminal."""
+    as_user("run", "-d", "--bundle", as_user.bundle("sleep", "1000"), "c1", status=0)
+    script = "tty; stat -c %u:%t:%T /dev/pts/0; test -t 0 && test -t 1 && echo both"
+    assert as_user("exec", "-t", "c1", "sh", "-c", script, status=0).stdout == "/dev/pts/0\n0:88:0\nboth\n"
+    done = as_user.execute("script", "-qec", f"{RUNTIME} exec -t c1 sh -c 'tty; exit 4'", "/dev/null")
+    assert (done.returncode, done.stdout.replace("^@", "")) == (4, "/dev/pts/0\n")
 
 
 def test_a_created_container(as_user):

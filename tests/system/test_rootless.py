@@ -11,7 +11,7 @@ import pytest
 from tests.system.looking import mount_table, namespace_of, read_config, write_config
 from tests.system.rootless import NOBODY
 from tests.system.runtime import RUNTIME, change_at, until, wait_ended
-from tests.system.test_terminal import receive
+from tests.system.terminals import receive
 
 pytestmark = [pytest.mark.root, pytest.mark.rootless]
 
