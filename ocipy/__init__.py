@@ -19,7 +19,7 @@ _HOME = {
     "OcipyError": "ocipy.errors",
     "ConfigError": "ocipy.errors",
     "NotFoundError": "ocipy.errors",
-    "Process": "ocipy.execution",
+    "Process": "ocipy.process",
     "StateError": "ocipy.errors",
     "StepError": "ocipy.errors",
     "SyscallError": "ocipy.errors",
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from ocipy.errors import StepError as StepError
     from ocipy.errors import SyscallError as SyscallError
     from ocipy.errors import UsageError as UsageError
-    from ocipy.execution import Process as Process
     from ocipy.features_document import features as features
+    from ocipy.process import Process as Process
     from ocipy.usage import Usage as Usage
 
 

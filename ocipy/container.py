@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ocipy.console import Console
-    from ocipy.execution import Process
+    from ocipy.process import Process
 
 
 class Container:
@@ -177,11 +177,11 @@ class Container:
         ``options`` are those of ``exec_options.ExecOptions``.  Raises StateError (stopped, paused), ConfigError and
         UsageError for what is asked for, StepError; nothing is left of the process then.
         """
-        from ocipy import execution
         from ocipy.exec_options import ExecOptions
+        from ocipy.execution import execute
+        from ocipy.process import Process
 
-        pid, _ = execution.execute(self.directory(), ExecOptions(args, **options))
-        return execution.Process(pid)
+        return Process(execute(self.directory(), ExecOptions(args, **options))[0])
 
     def pause(self) -> None:
         """Freeze all processes (runc's ``pause``); the status is ``paused`` then.

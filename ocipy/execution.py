@@ -8,7 +8,7 @@ from ocipy.errors import OcipyError, StateError, StepError, SyscallError
 from ocipy.exec_options import ExecOptions
 from ocipy.exec_process import choose
 from ocipy.host import HostInfo
-from ocipy.init_process import is_ending, open_pidfd
+from ocipy.init_process import is_ending
 from ocipy.plan.exec import exec_
 from ocipy.plan.namespaces import LINKS
 from ocipy.plan.options import Running
@@ -24,47 +24,6 @@ if TYPE_CHECKING:
     from ocipy.seccomp import Filter
 
 _STOPPED = "cannot exec in a stopped container"
-
-
-class Process:
-    """A process that exec has started: a child of this one.
-
-    ``pid`` is as this process sees it; ``pidfd`` a descriptor of it, which is open until ``close`` or ``wait``.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.pidfd = open_pidfd(pid)
-        self._status: int | None = None
-
-    def wait(self) -> int:
-        """Wait until it has ended; its exit status (128+n: ended by signal n)."""
-        if self._status is None:
-            ended = posix.waitid(posix.P_PIDFD, self.pidfd, posix.WEXITED)
-            assert ended is not None  # only WNOHANG may bring nothing
-            exited = ended.si_code == posix.CLD_EXITED
-            self._status = ended.si_status if exited else 128 + ended.si_status
-            self.close()
-        return self._status
-
-    def kill(self, signal: "int | str" = "TERM") -> None:
-        """Send it a signal (number or name); one that has ended takes none.  Raises UsageError."""
-        from _signal import pidfd_send_signal
-
-        from ocipy.signals import parse_signal
-
-        number = parse_signal(str(signal))
-        if self.pidfd >= 0:
-            try:
-                pidfd_send_signal(self.pidfd, number)
-            except ProcessLookupError:
-                return
-
-    def close(self) -> None:
-        """Close ``pidfd``; who does so before ``wait`` leaves the process to another's waitpid(2)."""
-        if self.pidfd >= 0:
-            posix.close(self.pidfd)
-            self.pidfd = -1
 
 
 def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] | None" = None) -> "tuple[int, bool]":

@@ -158,6 +158,26 @@ def test_closing_before_the_end(container):
     assert os.waitpid(process.pid, 0) == (process.pid, 0)
 
 
+def test_many_threads_wait_for_one_process(container):
+    process = container.exec(["sh", "-c", "read line; exit 4"], stdin=(pipe := os.pipe())[0])
+    os.close(pipe[0])
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(process.wait) for _ in range(8)]
+        os.write(pipe[1], b"go\n")
+        assert [each.result() for each in waiting] == [4] * 8
+    os.close(pipe[1])
+    assert process.wait() == 4
+    assert repr(process) == f"Process(pid={process.pid})"
+
+
+def test_waiting_after_closing(container):
+    process = container.exec(["true"])
+    process.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        process.wait()
+    os.waitpid(process.pid, 0)
+
+
 def test_many_threads(ocipy, container):
     """One service, one container; none sees another's streams or affinity."""
     before, threads = sorted(os.listdir("/proc/self/fd")), 10
