@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ocipy.container import Container
-from tests.system.hooking import RUNTIME_KINDS, hook, with_hooks
+from tests.system.hooking import KINDS, RUNTIME_KINDS, bundle_writing_to, hook, with_hooks
 from tests.system.looking import add_mounts, together
 from tests.system.runtime import RUNTIME, until, wait_ended
 
@@ -145,11 +145,12 @@ def test_no_descriptor_of_the_caller_s_reaches_container_or_hooks(ocipy, bundle,
 
 
 def test_preserved_descriptors_are_not_for_hooks(ocipy, bundle, notes, numbered):
-    hooks = {kind: [hook(f"({OPEN}) > {notes}/{kind}")] for kind in RUNTIME_KINDS}
-    path = bundle("sh", "-c", OPEN, change=with_hooks(**hooks))
+    """Of none of the six kinds; nor are those that ocipy-init has."""
+    hooks = {kind: [hook(f"({OPEN}) > {notes}/{kind}")] for kind in KINDS}
+    path = bundle_writing_to(bundle, notes, "sh", "-c", OPEN, **hooks)
     done = by_shell(ocipy, ":", f"run --preserve-fds 2 -b {path} {ocipy.new_id()}", numbered, status=0)
     assert done.stdout.split() == ["3", "4"]
-    assert {kind: (notes / kind).read_text() for kind in RUNTIME_KINDS} == dict.fromkeys(RUNTIME_KINDS, "")
+    assert {kind: (notes / kind).read_text() for kind in KINDS} == dict.fromkeys(KINDS, "")
 
 
 @contextlib.contextmanager
@@ -291,3 +292,25 @@ def test_pidfd_socket_of_exec(ocipy, bundle, tmp_path):
         wait_ended(pid)
     finally:
         os.close(pidfd)
+
+
+@pytest.mark.parametrize("command", [("create",), ("run", "-d")])
+def test_standard_streams_are_the_caller_s_own(ocipy, bundle, tmp_path, command):
+    """The same open files: an appending file, one end of a socket, a pipe that does not block; none in between."""
+    container, (ours, theirs), (reader, writer) = ocipy.expect(ocipy.new_id()), socket.socketpair(), os.pipe()
+    os.set_blocking(writer, False)
+    with ours, theirs, (tmp_path / "log").open("ab") as log:
+        streams = {"stdin": theirs, "stdout": log, "stderr": writer}
+        ocipy(*command, "-b", bundle(*FOREVER), container, status=0, **streams)
+        pid = ocipy.pid(container)
+        for number, stream in enumerate((theirs.fileno(), log.fileno(), writer)):
+            assert os.readlink(f"/proc/{pid}/fd/{number}") == os.readlink(f"/proc/self/fd/{stream}")
+            assert flags(pid, number) == flags("self", stream)
+    os.close(reader)
+    os.close(writer)
+
+
+def flags(pid, fd):
+    """Those of the open file, without close-on-exec, which is the descriptor's."""
+    (line,) = [line for line in Path(f"/proc/{pid}/fdinfo/{fd}").read_text().splitlines() if line.startswith("flags:")]
+    return int(line.split()[1], 8) & ~os.O_CLOEXEC
