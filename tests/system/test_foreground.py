@@ -63,6 +63,21 @@ def test_a_resize_is_no_matter_of_a_container_without_a_terminal(foreground, bun
     assert process.returncode == 4
 
 
+def test_a_broken_pipe_of_the_command_s_own(ocipy, bundle):
+    """A warning that can't be printed brings the command a SIGPIPE, which isn't for the program."""
+
+    def change(config):
+        config["linux"]["namespaces"] = [each for each in config["linux"]["namespaces"] if each["type"] != "pid"]
+        config["process"]["capabilities"]["ambient"] = ["CAP_KILL"]  # not inheritable, which is warned of
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [RUNTIME, "--root", str(ocipy.root), "run", "-b", str(bundle("sleep", "0.1", change=change))]
+    done = subprocess.run([*command, ocipy.new_id()], stderr=writer, check=False, timeout=DEADLINE)
+    os.close(writer)
+    assert done.returncode == 0
+
+
 def test_a_signal_that_ends_the_program(foreground, bundle):
     """Init of a PID namespace doesn't die of its own signals, of those from outside it does if it has no say: KILL."""
 
