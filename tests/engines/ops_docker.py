@@ -112,6 +112,22 @@ def docker_buildkit(docker: Docker) -> None:
 
 
 @operation(*DOCKER)
+def docker_buildkit_mounts(docker: Docker) -> None:
+    """BuildKit: RUN with a bind mount, a tmpfs, a cache, a secret, without a network; stages built at once"""
+    secret = docker.place / "secret"
+    secret.write_text("hidden\n")
+    mounts = "--mount=type=bind,source=Dockerfile,target=/given --mount=type=tmpfs,target=/scratch "
+    mounts += "--mount=type=cache,target=/cache --mount=type=secret,id=word"
+    script = "cat /run/secrets/word; wc -l </given; touch /scratch/x /cache/x; grep -c ' /scratch tmpfs' /proc/mounts"
+    stages = "".join(f"FROM {IMAGE} AS stage{each}\nRUN echo {each} >/made{each}\n" for each in range(4))
+    copies = "".join(f"COPY --from=stage{each} /made{each} /\n" for each in range(4))
+    dockerfile = f"{stages}FROM {IMAGE}\n{copies}RUN {mounts} {script}; cat /made?; echo $(ls /sys/class/net)\n"
+    output = build(docker, True, dockerfile, "--secret", f"id=word,src={secret}", "--network", "none")
+    words = [line.split()[-1] for line in output.splitlines() if line.split()[1:2] and line.split()[1][:1].isdigit()]
+    assert words == ["hidden", str(dockerfile.count("\n")), "1", "0", "1", "2", "3", "lo"], output
+
+
+@operation(*DOCKER)
 def docker_commit(docker: Docker) -> None:
     """commit: an image of what a container wrote"""
     with docker.container(command=("sh", "-c", "echo mine >/etc/mine")) as name:
