@@ -1,5 +1,6 @@
 """``exec``: one more process in a container that runs; from what the caller asks for to a program that is executed."""
 
+import errno
 import posix
 
 from ocipy import files, handover
@@ -53,7 +54,15 @@ def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] |
             opened = console = handover.connect(options.console_socket, "console")
         report.open()
         request = Request(-1, console, handover.FIRST_FD + passed, options.stdio, lambda: _verify(found))
-        pid = _run(Spawn(plan, directory.root, hook_document(found, "running"), request), found, fault)
+        state = hook_document(found, "running")
+        try:
+            pid = _run(Spawn(plan, directory.root, state, request), found, fault)
+        except StepError as problem:
+            if not _is_unreachable(problem, plan, found):
+                raise
+            running.unit = found["systemd"]["unit"], running.cgroup_paths[""][len(found["cgroup_paths"][""]) :]
+            plan = _compile(config, process, running, _filter(config, directory.root), fds)
+            pid = _run(Spawn(plan, directory.root, state, request), found, fault)
         _tell(report, pid)
     finally:
         report.close()
@@ -69,6 +78,15 @@ def _run(spawn: Spawn, found: "dict[str, Any]", fault: "tuple[int, int] | None")
         if fault is None and is_ending(found):
             raise StateError(_STOPPED) from None  # that is the reason, whatever failed for it
         raise
+
+
+def _is_unreachable(problem: StepError, plan: "Plan", found: "dict[str, Any]") -> bool:
+    """Whether the user may not put a process from here into a cgroup that the user's own systemd has made.
+
+    Outside of that systemd's cgroup they may not write to the first cgroup above both (cgroup-v2.rst, Delegation).
+    """
+    spawning = plan.ops[problem.index].name == "spawn" and problem.detail.startswith("clone3 into")
+    return spawning and problem.errno == errno.EACCES and found.get("systemd", {}).get("user", False)
 
 
 def _tell(report: handover.PidReport, pid: int) -> None:

@@ -47,6 +47,12 @@ def _cgroup_write(spawn: "Spawn", op: SetupOp) -> None:
     manager.apply(**op.values)
 
 
+def _systemd_attach(spawn: "Spawn", op: SetupOp) -> None:
+    from ocipy.cgroups import units
+
+    units.attach(op.values["unit"], op.values["below"], spawn.pid)
+
+
 def _systemd_scope(spawn: "Spawn", op: SetupOp) -> None:
     from ocipy.cgroups import units
 
@@ -167,6 +173,7 @@ def _write(path: str, text: str) -> None:
 
 ACTIONS: "dict[str, Callable[[Spawn, SetupOp], None]]" = {
     "systemd-scope": _systemd_scope,
+    "systemd-attach": _systemd_attach,
     "cgroup-enter": _cgroup_enter,
     "cgroup-create": _cgroup_create,
     "cgroup-write": _cgroup_write,

@@ -85,7 +85,7 @@ class Spawn:
                 _inject(fault, index)
             if op.name == "spawn":
                 self._spawn(index, op, fault)
-            elif op.name == "id-map":
+            elif op.name in ("id-map", "systemd-attach"):
                 ACTIONS[op.name](self, op)
                 self._send_go()
             else:

@@ -54,6 +54,20 @@ def start(unit: str, properties: "Iterable[Property]", pid: int, user: bool) -> 
         raise _error(unit, f"systemd's job to start it ended as {result!r}")
 
 
+def attach(unit: str, below: str, pid: int) -> None:
+    """Have the user's systemd put a process of the user's into a unit's cgroup, or one below it ("", or a path from
+    "/" on): it may move it from where the user may not.  Raises StepError.
+    """
+    try:
+        systemd = _Systemd(user=True)
+        try:
+            systemd.attach(unit, below, pid)
+        finally:
+            systemd.close()
+    except BusError as problem:
+        raise _error(unit, str(problem)) from None
+
+
 def change(unit: str, properties: "Iterable[Property]", user: bool) -> None:
     """Give a unit other properties, until it is stopped, and wait until they are in force.  Raises StepError."""
     try:
@@ -127,6 +141,9 @@ class _Systemd:
         self._call("SetUnitProperties", "sba(sv)", unit, True, properties)
         # It answers before it writes to the cgroup, and writes before it takes another call (manager_loop).
         self.property("Version")
+
+    def attach(self, unit: str, below: str, pid: int) -> None:
+        self._call("AttachProcessesToUnit", "ssau", unit, below, [pid])
 
     def stop(self, unit: str) -> None:
         self._subscribe()

@@ -225,6 +225,7 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "systemd-scope": lambda v: (
         f"have the {'user' if v['user'] else 'system'}'s systemd make {v['unit']} with the process in it"
     ),
+    "systemd-attach": lambda v: f"have the user's systemd put the process into {v['unit']}{v['below']}",
     "cgroup-enter": lambda v: "move the process to " + ", ".join(sorted(v["paths"].values())),
     "cgroup-owner": lambda v: f"give {v['path']} to the container's user {v['uid']}",
     "device-filter": lambda v: f"attach a device filter to {v['path']} ({len(v['program']) // 8} instructions)",

@@ -16,7 +16,7 @@ VERSION = 1
 FLAG_FAULT = 1
 
 # Directly after the spawn, done while the new process may still wait for its id maps, before ocipy-init runs.
-WITHIN_SPAWN = ("spawn", "resctrl-join", "oom-score", "id-map")
+WITHIN_SPAWN = ("spawn", "resctrl-join", "oom-score", "id-map", "systemd-attach")
 
 
 def barriers(plan: Plan) -> "set[int]":

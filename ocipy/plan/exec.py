@@ -46,6 +46,9 @@ def _ops(
     if affinity.get("initial"):
         yield SetupOp("initial-affinity", "/process/execCPUAffinity/initial", cpus=affinity["initial"])
     yield _spawn(running, user_process.get("oomScoreAdj"))
+    if running.unit:
+        unit, below = running.unit
+        yield SetupOp("systemd-attach", "/linux/cgroupsPath", unit=unit, below=below)
     yield SetupOp("session", "/process")
     if affinity.get("final"):
         yield SetupOp("final-affinity", "/process/execCPUAffinity/final", cpus=affinity["final"])
@@ -83,10 +86,11 @@ def _spawn(running: "Running", oom_score: "int | None") -> SetupOp:
         new=[],
         join=running.namespaces,
         become_root="user" in running.namespaces,
-        wait_maps=False,
+        # systemd moves what is the user's; the container's root may have another id on the host.
+        wait_maps=running.unit is not None,
         fork_again=bool({"pid", "time"} & running.namespaces.keys()),
         time_offsets="",
         oom_score="" if oom_score is None else str(oom_score),
         tasks=[f"{path}/tasks" for name, path in paths.items() if name],
-        unified=paths.get("", ""),
+        unified="" if running.unit else paths.get("", ""),
     )

@@ -32,6 +32,7 @@ _RUNTIME_KINDS = (
     ("resctrl-monitor", "path:-"),
     ("resctrl-join", "paths:-"),
     ("systemd-scope", "unit:- user:- properties:- path:- controllers:-"),
+    ("systemd-attach", "unit:- below:-"),
     ("cgroup-enter", "paths:-"),
     ("cgroup-create", "paths:- mount:- controllers:-"),
     ("idmap-tree", "destination:- source:- recursive:- map_all:- uid:- gid:-"),

@@ -47,10 +47,11 @@ class Running:
 
     ``namespaces`` are those of its init that aren't the runtime's own (type → path below /proc); ``cgroup_paths`` where
     the new process belongs (hierarchy name → directory); ``root`` the root filesystem, to change the root to, of a
-    container that shares the runtime's mount namespace (else ""); ``no_new_keyring`` as it was created.
+    container that shares the runtime's mount namespace (else ""); ``no_new_keyring`` as it was created.  ``unit`` is
+    the systemd unit of the unified cgroup, and what the process belongs in below it, if systemd is to put it there.
     """
 
-    __slots__ = ("cgroup_paths", "container_id", "namespaces", "no_new_keyring", "root")
+    __slots__ = ("cgroup_paths", "container_id", "namespaces", "no_new_keyring", "root", "unit")
 
     def __init__(
         self,
@@ -59,9 +60,11 @@ class Running:
         cgroup_paths: "dict[str, str]",
         root: str = "",
         no_new_keyring: bool = False,
+        unit: "tuple[str, str] | None" = None,
     ) -> None:
         self.container_id = container_id
         self.namespaces = namespaces
+        self.unit = unit
         self.cgroup_paths = cgroup_paths
         self.root = root
         self.no_new_keyring = no_new_keyring

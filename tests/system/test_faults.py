@@ -31,7 +31,7 @@ pytestmark = pytest.mark.root
 # (test_net_devices.py); with cgroup v1, devices are no matter of a filter, nor is the cgroup given away.
 UNREACHED = {"barrier", "label", "file-label", "resctrl-group", "resctrl-monitor", "resctrl-join", "net-device"}
 UNREACHED |= {"initial-affinity", "final-affinity", "outlive"}  # exec's: test_exec_faults.py
-UNREACHED |= {"systemd-scope", "cgroup-enter", "cgroup-owner"}
+UNREACHED |= {"systemd-scope", "systemd-attach", "cgroup-enter", "cgroup-owner"}
 UNREACHED |= {"device-filter"} if probe().hierarchies else set()
 # A tmpfs can be id-mapped since Linux 6.3.
 IDMAPS = tuple(map(int, platform.release().split(".")[:2])) >= (6, 3)

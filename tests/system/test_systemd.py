@@ -55,6 +55,15 @@ def test_the_scope_has_the_properties_and_goes_with_the_container(ocipy, scoped)
     assert show(unit, "LoadState") == {"LoadState": "not-found"}
 
 
+def test_exec_is_in_the_scope(ocipy, scoped):
+    container, unit, _ = scoped("sleep", "1000", pids={"limit": 5})
+    ocipy("start", container, status=0)
+    for _ in range(2):
+        shown = ocipy("exec", container, "sh", "-c", "cat /proc/self/cgroup; : </dev/pts/ptmx", status=0).stdout
+        assert shown == f"0::/system.slice/{unit}\n"
+        subprocess.run(["systemctl", "daemon-reload"], check=True)
+
+
 def test_a_reload_takes_no_device_away(ocipy, scoped, tmp_path):
     script = (
         "until [ -e /shared/go ]; do sleep 0.05; done; "
@@ -174,6 +183,7 @@ def test_a_scope_of_a_user_s_manager(managed_user, test_name):
     assert cgroup.name == unit
     assert ((cgroup / "pids.max").read_text().strip(), limit()) == ("20", "TasksMax=20")
     run("start", "c1")
+    assert run("exec", "c1", "cat", "/proc/self/cgroup") == f"0::{str(cgroup).removeprefix('/sys/fs/cgroup')}\n"
     run("update", "--pids-limit", "30", "c1")
     assert ((cgroup / "pids.max").read_text().strip(), limit()) == ("30", "TasksMax=30")
     run("delete", "--force", "c1")

@@ -11,6 +11,7 @@ SAMPLES = {"n": 1, "s": "/word", "l": ["a", "b"], "b": b"\x05\0\0\0\0\0\0\0", "-
 SPECIAL = {
     "cgroup-create": {"paths": {"memory": "/m"}},
     "systemd-scope": {"unit": "a-b.scope", "user": True, "properties": [], "path": "/c", "controllers": []},
+    "systemd-attach": {"unit": "a-b.scope", "below": "/below"},
     "cgroup-enter": {"paths": {"memory": "/m"}},
     "cgroup-owner": {"path": "/c", "uid": 5},
     "cgroup-write": {"path": "/m/memory.max", "value": "5"},

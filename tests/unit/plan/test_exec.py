@@ -163,3 +163,13 @@ def test_sockets_that_are_listened_to():
     assert steps["close-on-exec"] == {"first": 6}
     assert "LISTEN_FDS=2" in steps["exec"]["env"]
     assert "listen-pid" not in [op.name for op in plan_of(preserve_fds=1).ops]
+
+
+def test_where_systemd_puts_the_process():
+    """It waits meanwhile, as its user's still: before it becomes the root of a user namespace."""
+    namespaces = NAMESPACES | {"user": "/proc/7/ns/user"}
+    plan = plan_of(running=Running("box", namespaces, {"": "/sys/fs/cgroup/box"}, unit=("box.scope", "/below")))
+    spawn, attach = plan.ops[:2]
+    assert (spawn.values["unified"], spawn.values["wait_maps"]) == ("", True)
+    assert (attach.name, attach.values) == ("systemd-attach", {"unit": "box.scope", "below": "/below"})
+    assert 1 not in barriers(plan)
