@@ -36,13 +36,13 @@ class Terminal:
         self._pending = b""
         self._reads = True
         self._registered: set[int] = set()
-        self._output = _Output(master)
         self._ours = RawMode(_STDIN)
+        self.resize()
+        self._ours.enter()
         try:
-            self.resize()
-            self._ours.enter()
+            self._output = _Output(master)  # so nothing is printed, and answered, before ours is raw
         except BaseException:
-            self.close()
+            self._ours.leave()
             raise
 
     @property
