@@ -182,6 +182,7 @@ def pids_unlimited(runtime: Runtime) -> None:
 )
 def pids_limit_of_none(runtime: Runtime) -> None:
     resources(runtime, pids={"limit": 0})
+    runtime.config["ociVersion"] = "1.3.0"
     need_controller("pids")
     runtime.bundle.write()
     done = runtime("create", "--bundle", str(runtime.bundle.path), runtime.container_id)

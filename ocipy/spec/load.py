@@ -14,8 +14,9 @@ What ``complete`` fills in, so that nobody after it asks whether a property is t
   ``sysctl``, ``netDevices``, ``timeOffsets``, ``resources`` {}, ``cgroupsPath``, ``rootfsPropagation``, ``mountLabel``
   ""; each namespace ``path`` ""; each device ``fileMode`` 0666, ``uid``, ``gid`` 0, and a FIFO ``major``, ``minor`` 0;
   ``seccomp``, ``intelRdt``, ``personality`` and ``memoryPolicy`` stay absent
-- ``linux.resources``: ``devices`` [], each rule with ``type`` "a", ``major`` and ``minor`` -1 (all), ``access`` "rwm";
-  everything else in it stays as it is, for there absent means: leave as it is
+- ``linux.resources``: ``pids.limit`` 0 is -1, no limit, in a config of a spec before 1.3, whose writers mean that (it
+  is what Go's structures had for an absent one); ``devices`` [], each rule with ``type`` "a", ``major`` and ``minor``
+  -1 (all), ``access`` "rwm"; everything else in it stays as it is, for there absent means: leave as it is
 - ``linux.seccomp``: ``architectures``, ``syscalls`` [], each rule ``args`` []; ``flags`` stays absent, for absent
   lets the runtime choose and [] doesn't
 """
@@ -140,6 +141,9 @@ def complete(config: "dict[str, Any]") -> None:
             hook["args"] = hook.get("args") or [hook["path"]]
             hook.setdefault("env", [])
     _complete_linux(config.setdefault("linux", {}))
+    pids = config["linux"]["resources"].get("pids")
+    if pids is not None and not pids["limit"] and config["ociVersion"].startswith(("1.0.", "1.1.", "1.2.")):
+        pids["limit"] = -1
 
 
 def complete_process(process: "dict[str, Any]") -> None:

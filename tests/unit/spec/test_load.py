@@ -219,6 +219,15 @@ def test_escapes_are_fine(tmp_path):
     assert config["root"]["path"] == "é\U0001f600"
 
 
+@pytest.mark.parametrize(
+    ("version", "limit"), [("1.0.2-dev", -1), ("1.2.1", -1), ("1.3.0", 0), ("1.10.0", 0), ("1.20.0", 0)]
+)
+def test_no_processes_was_no_limit(tmp_path, version, limit):
+    """Before 1.3 a writer of 0 means none: podman 4 does for ``--pids-limit -1``."""
+    text = {**MINIMAL, "ociVersion": version, "linux": {"resources": {"pids": {"limit": 0}}}}
+    assert load.read_config(write(tmp_path, text))["linux"]["resources"]["pids"] == {"limit": limit}
+
+
 def test_a_bare_process():
     process = load.parse_process(b'{"cwd": "/", "args": ["ls"], "user": null}', "p.json")
     assert process["user"] == {"uid": 0, "gid": 0, "additionalGids": []}
