@@ -56,11 +56,11 @@ static int open_slave(struct init *init, int master) {
   return slave;
 }
 
-static int set_up_line(struct init *init, int slave, uint64_t columns, uint64_t rows) {
+static int set_up_line(struct init *init, int slave, uint64_t columns, uint64_t rows, uint64_t onlcr) {
   struct termios settings;
   if (tcgetattr(slave, &settings) < 0) return failed(init, "tcgetattr", "");
-  /* As runc has it: a newline stays one byte; who shows the output puts its terminal in raw mode itself. */
-  settings.c_oflag &= ~(tcflag_t)ONLCR;
+  /* As runc has it: a newline stays one byte where the output is the runtime's to show, whose terminal makes lines. */
+  if (!onlcr) settings.c_oflag &= ~(tcflag_t)ONLCR;
   if (tcsetattr(slave, TCSANOW, &settings) < 0) return failed(init, "tcsetattr", "");
   struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
   if ((columns || rows) && ioctl(slave, TIOCSWINSZ, &size) < 0) return failed(init, "ioctl", "TIOCSWINSZ");
@@ -97,11 +97,11 @@ static int bind_console(struct init *init, int slave) {
 }
 
 int op_console(struct init *init, struct reader *in) {
-  uint64_t columns = read_number(in), rows = read_number(in), bind = read_number(in);
+  uint64_t columns = read_number(in), rows = read_number(in), bind = read_number(in), onlcr = read_number(in);
   int master = open_master(init);
   if (master < 0) return -1;
   int slave = open_slave(init, master);
-  if (slave < 0 || set_up_line(init, slave, columns, rows) < 0) return -1;
+  if (slave < 0 || set_up_line(init, slave, columns, rows, onlcr) < 0) return -1;
   if (bind && bind_console(init, slave) < 0) return -1;
   /* The text with it is what runc sends. */
   if (send_fd(init->console_fd, master, "/dev/ptmx", strlen("/dev/ptmx")) < 0)

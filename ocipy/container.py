@@ -75,6 +75,7 @@ class Container:
             notify=f"{container.root}/{container_id}/{state.NOTIFY}" if notify else "",
             listen_fds=listen_fds,
             preserve_fds=preserve_fds,
+            console_socket=bool(console_socket),
             systemd_cgroup=systemd_cgroup,
             rootless=rootless,
         )

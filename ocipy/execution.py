@@ -45,6 +45,7 @@ def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] |
 
         check(process["terminal"], console, options.console_socket)
     running = look(directory.container_id, found, options.cgroup)
+    running.console_socket = bool(options.console_socket)
     fds = options.listen_fds, options.preserve_fds
     plan = _compile(config, process, running, _filter(config, directory.root), fds)
     report = handover.PidReport(options.pid_file, options.pidfd_socket, "setns")

@@ -87,7 +87,7 @@ def _ops(
     yield from hooks.runtime_hooks(config["hooks"], "createRuntime")
     yield from hooks.container_hooks(config["hooks"], "createContainer", state | {"status": "creating"})
     if user_process["terminal"]:
-        yield process.console(user_process, bind=own_mounts)
+        yield process.console(user_process, bind=own_mounts, handed_over=options.console_socket)
     yield from rootfs.protect(config)
     yield from rootfs.enter(config, own_mounts, options.no_pivot)
     for name in ("hostname", "domainname"):

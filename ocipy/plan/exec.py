@@ -59,7 +59,7 @@ def _ops(
     if running.root or user_process["terminal"]:
         yield SetupOp("root", "/root/path", path=running.root or "/", bind=0, private_parent=0)
     if user_process["terminal"]:
-        yield process.console(user_process, bind=False)
+        yield process.console(user_process, bind=False, handed_over=running.console_socket)
     if running.root:
         yield SetupOp("chroot", "/root/path")
     yield from process.setup(

@@ -68,7 +68,7 @@ _INIT_KINDS = (
     (14, "sysctl", "path:s value:s"),
     (15, "mask", "path:s label:s"),
     (16, "readonly-path", "path:s"),
-    (17, "console", "columns:n rows:n bind:n"),
+    (17, "console", "columns:n rows:n bind:n onlcr:n"),
     (18, "stdio-owner", "uid:n"),
     (19, "readonly-root", ""),
     (20, "pivot-root", ""),

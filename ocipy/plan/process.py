@@ -27,10 +27,20 @@ def none() -> "dict[str, Any]":
     return process
 
 
-def console(process: "dict[str, Any]", bind: bool) -> SetupOp:
-    """The step that makes the terminal; ``bind``: on /dev/console, for the container's first process."""
+def console(process: "dict[str, Any]", bind: bool, handed_over: bool) -> SetupOp:
+    """The step that makes the terminal; ``bind``: on /dev/console, for the container's first process.
+
+    One that is ``handed_over`` to a console socket is as the kernel makes it: its owner may not translate newlines.
+    """
     size = process.get("consoleSize", {"width": 0, "height": 0})
-    return SetupOp("console", "/process/terminal", columns=size["width"], rows=size["height"], bind=int(bind))
+    return SetupOp(
+        "console",
+        "/process/terminal",
+        columns=size["width"],
+        rows=size["height"],
+        bind=int(bind),
+        onlcr=int(handed_over),
+    )
 
 
 def setup(

@@ -35,7 +35,7 @@ def read_until(master, wanted):
 
 
 def test_it_takes_the_master(ocipy, bundle, tmp_path):
-    """The text is what runc sends."""
+    """The text is what runc sends; newlines are translated, as its owner may rely on."""
     path = str(tmp_path / "console")
     with listening(path) as listener:
         script = "stty -echo; read line; echo got $line"
@@ -45,7 +45,7 @@ def test_it_takes_the_master(ocipy, bundle, tmp_path):
     assert os.isatty(master)
     os.write(master, b"hello\n")
     ocipy("start", container, status=0)
-    read_until(master, b"got hello")
+    read_until(master, b"got hello\r\n")
     os.close(master)
 
 
@@ -54,7 +54,7 @@ def test_run_and_detach(ocipy, bundle, tmp_path):
     with listening(path) as listener:
         ocipy.start(bundle("sh", "-c", "tty; sleep 1000", change=with_terminal), "--console-socket", path)
         master, _ = receive(listener)
-    read_until(master, b"/dev/pts/0\n")
+    read_until(master, b"/dev/pts/0\r\n")
     os.close(master)
 
 

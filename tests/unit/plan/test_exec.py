@@ -137,7 +137,7 @@ def test_the_terminal_is_not_bound_on_dev_console(only, names):
 
     plan = plan_of(change)
     assert plan.console
-    assert only(plan, "console").values == {"columns": 80, "rows": 25, "bind": 0}
+    assert only(plan, "console").values == {"columns": 80, "rows": 25, "bind": 0, "onlcr": 0}
     assert names(plan).index("root") < names(plan).index("console")
 
 

@@ -37,8 +37,13 @@ def in_linux(**members):
 )
 def test_terminal(make_plan, only, members, size):
     plan = make_plan(in_process(terminal=True, **members))
-    assert only(plan, "console").values == {"columns": size[0], "rows": size[1], "bind": 1}
+    assert only(plan, "console").values == {"columns": size[0], "rows": size[1], "bind": 1, "onlcr": 0}
     assert plan.console
+
+
+def test_a_terminal_that_is_handed_over_is_as_the_kernel_makes_it(make_plan, only):
+    plan = make_plan(in_process(terminal=True), console_socket=True)
+    assert only(plan, "console").values["onlcr"] == 1
 
 
 def test_no_terminal(make_plan, names):
