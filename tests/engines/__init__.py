@@ -16,11 +16,11 @@ its state by default); ``self.place``, a directory of its own, visible at that p
 ``commandline.CommandLine``, and gets the operations that are declared for those.
 
 **An operation** is a function with one argument, the engine, that asserts on what came out, declared by
-``@operation(*names of engines, not_here={name: why})``.  Its name is the cell's, its docstring the row's title.  It
-removes what it makes; containers are best taken from a context manager.  ``not_here`` names engines for which this
-kind of host is known to lack something whatever the runtime: it is tried all the same, and its failure with runc makes
-the cells ``not here``.  Each operation is limited to a minute or two, and knows no other operation.  A module with
-operations is called ``ops_*.py``.
+``@operation(*names of engines, not_here={name: why}, runc_lacks=why)``.  Its name is the cell's, its docstring the
+row's title.  It removes what it makes; containers are best taken from a context manager.  ``not_here`` names engines
+for which this kind of host is known to lack something whatever the runtime: it is tried all the same, and its failure
+with runc makes the cells ``not here``; ``runc_lacks`` says what Debian's runc is too old for.  Each operation is
+limited to a minute or two, and knows no other operation.  A module with operations is called ``ops_*.py``.
 
 An engine is booted once per runtime; its operations run one after the other, two engines at a time.
 """

@@ -32,9 +32,9 @@ def main(words: list[str]) -> int:
             for each in operations_of(engine)
             if options.k in each.name
         ])  # fmt: skip
-        store = {**store, **fresh}
-        if options.write and not options.k and not options.runtime:
-            results.save(dict(sorted(store.items())))
+        store = results.merged(store, fresh, {name: [each.name for each in operations_of(name)] for name in ENGINES})
+        if options.write and not options.runtime:
+            results.save(store)
     if options.write or options.stored:
         store = results.load()
         results.DOCUMENT.write_text(results.replaced(results.DOCUMENT.read_text(), store))
@@ -65,8 +65,10 @@ def _version(path: str) -> str:
     return done.stdout.split()[2]
 
 
-def _tell(cell: Cell, result: Result) -> None:
-    print(f"{result.kind:9}{cell.engine} {cell.runtime} {cell.operation} {result.why}".rstrip(), flush=True)
+def _tell(cell: Cell, result: Result, seconds: float) -> None:
+    print(
+        f"{result.kind:9}{seconds:5.1f} {cell.engine} {cell.runtime} {cell.operation} {result.why}".rstrip(), flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ class CommandLine(Engine):
         )
         return done
 
+    def become(self) -> tuple[str, ...]:
+        """What a command of the engine's user is started by."""
+        return ()
+
     def at_terminal(self, *argv: object, size: tuple[int, int] = (24, 80)) -> Terminal:
         return Terminal(self.machine, size, *self.command, *argv, env=self.environment)
 

@@ -6,6 +6,7 @@ import os
 import pkgutil
 import shutil
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,13 +38,14 @@ class Result(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """``not_here``: engine → what it lacks on a host like this."""
+    """``not_here``: engine → what it lacks on a host like this.  ``runc_lacks``: what Debian's runc does not have."""
 
     name: str
     title: str
     engines: tuple[str, ...]
     run: Callable[[Any], None]
     not_here: dict[str, str]
+    runc_lacks: str
 
 
 class Engine:
@@ -94,14 +96,18 @@ ENGINES: dict[str, type[Engine]] = {}
 OPERATIONS: dict[str, Operation] = {}
 
 
-def operation(*engines: str, not_here: dict[str, str] | None = None) -> Callable[..., Callable[[Any], None]]:
+def operation(
+    *engines: str, not_here: dict[str, str] | None = None, runc_lacks: str = ""
+) -> Callable[..., Callable[[Any], None]]:
     """Declare an operation of these engines."""
 
     def declare(function: Callable[[Any], None]) -> Callable[[Any], None]:
         assert function.__name__ not in OPERATIONS, f"two operations {function.__name__}"
         assert function.__doc__, f"operation {function.__name__} needs a title"
         title = function.__doc__.strip().splitlines()[0].rstrip(".")
-        OPERATIONS[function.__name__] = Operation(function.__name__, title, engines, function, not_here or {})
+        OPERATIONS[function.__name__] = Operation(
+            function.__name__, title, engines, function, not_here or {}, runc_lacks
+        )
         return function
 
     return declare
@@ -115,7 +121,7 @@ def collect() -> None:
     OPERATIONS.setdefault(
         LEFTOVERS,
         Operation(
-            LEFTOVERS, "Nothing is left: processes, mounts, cgroups, state", tuple(ENGINES), _nothing_is_left, {}
+            LEFTOVERS, "Nothing is left: processes, mounts, cgroups, state", tuple(ENGINES), _nothing_is_left, {}, ""
         ),
     )
     OPERATIONS[LEFTOVERS] = OPERATIONS.pop(LEFTOVERS)  # the last
@@ -149,7 +155,7 @@ class Cell(NamedTuple):
 class Runner:
     """Runs cells in the background, two engines at a time; ``result`` waits for one."""
 
-    def __init__(self, cells: Iterable[Cell], told: Callable[[Cell, Result], None] = lambda *_: None) -> None:
+    def __init__(self, cells: Iterable[Cell], told: Callable[[Cell, Result, float], None] = lambda *_: None) -> None:
         self.versions: dict[str, str] = {}
         self._told = told
         self._futures: dict[Cell, Future[Result]] = {}
@@ -186,18 +192,19 @@ class Runner:
                 engine.boot()
                 self.versions[kind.name] = engine.version()
                 for each in operations:
-                    self._set(Cell(kind.name, runtime.name, each.name), try_operation(engine, each))
+                    begin = time.monotonic()
+                    result = try_operation(engine, each)
+                    self._told(Cell(kind.name, runtime.name, each.name), result, time.monotonic() - begin)
+                    self._futures[Cell(kind.name, runtime.name, each.name)].set_result(result)
             finally:
                 machine.close()
         except Exception as error:
             for each in operations:
                 cell = Cell(kind.name, runtime.name, each.name)
                 if not self._futures[cell].done():
-                    self._set(cell, Result("fails", f"the engine did not come up, or not down: {_reason(error)}"))
-
-    def _set(self, cell: Cell, result: Result) -> None:
-        self._told(cell, result)
-        self._futures[cell].set_result(result)
+                    result = Result("fails", f"the engine did not come up, or not down: {_reason(error)}")
+                    self._told(cell, result, 0)
+                    self._futures[cell].set_result(result)
 
 
 def try_operation(engine: Engine, operation_: Operation) -> Result:
@@ -209,13 +216,17 @@ def try_operation(engine: Engine, operation_: Operation) -> Result:
             engine.sweep()
         if why := operation_.not_here.get(engine.name):
             return Result("not here", why)
-        return Result("fails", _reason(error))
+        return Result("fails", (operation_.runc_lacks if engine.runtime.name == "runc" else "") or _reason(error))
 
 
 def _reason(error: Exception) -> str:
-    """The error's first line that says something, and where it came from."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if "/ops_" in each.filename]
-    where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+    """The error's text, or the operation's line and the variables it speaks of."""
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-    return f"{kind}{' / '.join(lines)[:600]}{where}"
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    found = traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), capture_locals=True)
+    frames = [each for each in found if "/ops_" in each.filename]
+    if frames:
+        last = frames[-1]
+        lines.append(f"line {last.lineno}: {last.line}")
+        lines += [f"{name} = {value[:300]}" for name, value in (last.locals or {}).items() if name in (last.line or "")]
+    return f"{kind}{' / '.join(lines)[:1000]}"

@@ -27,8 +27,15 @@ class Podman(CommandLine):
     name = "podman"
     title = "podman"
     tools = ("podman", "conmon", "iptables")
-    own_cgroups = ("libpod_parent", "libpod_parent/conmon")
+    # Those of pods stay in the hierarchies that podman doesn't know, systemd's and the unified one.
+    own_cgroups = ("libpod_parent", "libpod_parent/conmon", "libpod_parent/" + "[0-9a-f]" * 64)
     at_once = ("-f", "-t", "0")
+
+    @classmethod
+    def prepare(cls, place: Path) -> str:
+        """Ranges of ids for ``--userns=auto``."""
+        (place / "subids").write_text("containers:1000000:1000000\n")
+        return f"mount --bind {place}/subids /etc/subuid; mount --bind {place}/subids /etc/subgid"
 
     def boot(self) -> None:
         self.settings = self.place / "containers.conf"
@@ -45,9 +52,6 @@ class Podman(CommandLine):
             "--cgroup-manager", "cgroupfs", "--runtime", self.runtime.path,
         ]  # fmt: skip
         self("import", "-c", "ENV PATH=/bin", self.image.tar, IMAGE)
-
-    def become(self) -> tuple[str, ...]:
-        return ()
 
     def of_user(self) -> dict[str, str]:
         return {}
@@ -74,10 +78,12 @@ class RootlessPodman(Podman):
         """A user that only the machine knows, with ranges of subordinate ids."""
         user = f"engines:x:{UID}:{UID}::{place}:/bin/sh\n"
         (place / "passwd").write_text(Path("/etc/passwd").read_text() + user)
+        (place / "group").write_text(Path("/etc/group").read_text() + f"engines:x:{UID}:\n")
         (place / "subids").write_text("engines:600000:65536\n")
         os.chown(place, UID, UID)
         return f"""
             mount --bind {place}/passwd /etc/passwd
+            mount --bind {place}/group /etc/group
             mount --bind {place}/subids /etc/subuid
             mount --bind {place}/subids /etc/subgid
             install -d -o {UID} -g {UID} -m 700 /run/user/{UID}

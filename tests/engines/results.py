@@ -33,6 +33,17 @@ def save(store: Store, path: Path = PATH) -> None:
     path.write_text("{\n" + ",\n".join(engines) + "\n}\n")
 
 
+def merged(store: Store, fresh: Store, declared: dict[str, list[str]]) -> Store:
+    """The store with fresh results over its own, and without what is no longer ``declared`` (engine → operations)."""
+    together = {}
+    for name, operations in declared.items():
+        facts = {**store.get(name, {}), **fresh.get(name, {})}
+        rows = {**store.get(name, facts).get("operations", {}), **fresh.get(name, facts).get("operations", {})}
+        if rows:
+            together[name] = {**facts, "operations": {each: rows[each] for each in operations if each in rows}}
+    return dict(sorted(together.items()))
+
+
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 

@@ -60,7 +60,7 @@ class Terminal:
         """Read to the end of the command: its exit status.  ``output`` has all that was written."""
         end = time.monotonic() + DEADLINE
         while self._process.poll() is None:
-            assert time.monotonic() < end, f"still there: {self._process.args!r}, after {self.output!r}"
+            assert time.monotonic() < end, f"it goes on, after {self.output!r}"
             self._read(0.05)
         while self._more():
             self._read(0)

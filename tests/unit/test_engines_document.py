@@ -69,6 +69,12 @@ def test_the_tables_hold_what_ran():
     assert "| it does \\| so | not on this host: no tun | yes |" in text
 
 
+def test_fresh_results_go_over_the_stored():
+    store, fresh = a_store(gone=row(OK, OK), one=row(OK, FAILS), two=row(OK, OK)), a_store(one=row(OK, OK))
+    found = results.merged(store, fresh, {"engine": ["two", "one"], "other": ["three"]})
+    assert found == a_store(two=row(OK, OK), one=row(OK, OK))
+
+
 def test_a_store_is_read_as_it_was_written(tmp_path):
     store = a_store(one=row(OK, FAILS), two=row(NOT_HERE, ("fails", 'a "reason"\n')))
     results.save(store, tmp_path / "store.json")
