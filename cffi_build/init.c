@@ -2,7 +2,7 @@
  * ocipy-init: the process that becomes the container.
  *
  *   runtime                                 init
- *     spawn, send the plan            ─▶      read the plan, do op after op
+ *     spawn, send the plan            ─▶      read the plan, do op after op (the first may be "enter")
  *     ◀─ BARRIER (or ERROR, WARNING)          … up to a barrier: the runtime's own steps are due
  *     its steps, GO                   ─▶      … and so on; the last barrier is "created"
  *   start: connect to the listening socket
@@ -53,7 +53,7 @@ static int next_message(int fd, int flags) {
   return got == 1 ? message : -1;
 }
 
-static int wait_go(int fd) { return next_message(fd, 0) == OCIPY_MSG_GO ? 0 : -1; }
+int wait_go(int fd) { return next_message(fd, 0) == OCIPY_MSG_GO ? 0 : -1; }
 
 /* The mounts that the runtime has made meanwhile. */
 static int receive_trees(struct init *init) {
@@ -170,6 +170,17 @@ static void complain(const char *text) {
   _exit(SETUP_FAILED);
 }
 
+void close_proc(struct init *init) {
+  if (init->proc_fd >= 0) close(init->proc_fd);
+  init->proc_fd = -1;
+}
+
+/* That of the mount namespace that we are in; -1: there is none. */
+void open_proc(struct init *init) {
+  init->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (init->proc_fd >= 0 && !is_procfs(init->proc_fd)) close_proc(init);
+}
+
 int main(int argc, char **argv) {
   static struct init init;
   uint64_t base;
@@ -190,11 +201,7 @@ int main(int argc, char **argv) {
   if (!plan || arena_open(4 * size + 65536) < 0) complain("ocipy-init: no plan\n");
   close(init.fd_base + OCIPY_FD_PLAN);
   umask(0);
-  init.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (init.proc_fd >= 0 && !is_procfs(init.proc_fd)) {
-    close(init.proc_fd);
-    init.proc_fd = -1;
-  }
+  open_proc(&init);
   run_plan(&init, plan, size);
   return SETUP_FAILED;
 }

@@ -60,6 +60,9 @@ int arena_open(size_t size);
 
 /* init.c */
 int ask_for_tree(struct init *init);
+int wait_go(int fd); /* for the runtime's word; -1: it is gone */
+void close_proc(struct init *init);
+void open_proc(struct init *init);
 
 /* report.c */
 int fail(struct init *init, int error, const char *what, const char *subject);

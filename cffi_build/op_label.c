@@ -17,7 +17,7 @@
  * A procfs that nothing can lie over: one of our own, attached nowhere.  In a user namespace whose /proc has masks, the
  * kernel refuses another; then the container's, proven to be one from its root on.
  */
-static int open_proc(struct init *init, int *private) {
+static int open_own_proc(struct init *init, int *private) {
   struct stat status;
   const struct filesystem own = {.type = "proc", .source = "proc"};
   int proc = filesystem_new(init, &own, PRIVATE_ATTRIBUTES);
@@ -42,7 +42,7 @@ int op_label(struct init *init, struct reader *in) {
   const char *module = read_string(in), *attribute = read_string(in), *value = read_string(in);
   char own[128] = "/proc/self/attr/", common[128] = "/proc/self/attr/";
   const size_t below = sizeof "/proc/" - 1;
-  int private, proc = open_proc(init, &private);
+  int private, proc = open_own_proc(init, &private);
   if (proc < 0) return -1;
   text_add(own, sizeof own, module);
   text_add(own, sizeof own, "/");

@@ -53,6 +53,7 @@ int op_user(struct init *init, struct reader *in) {
   if (setresgid(gid, gid, gid) < 0) return failed(init, "setresgid", "");
   if (setresuid(uid, uid, uid) < 0) return failed(init, "setresuid", "");
   if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) return failed(init, "prctl", "PR_SET_KEEPCAPS");
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* with fs.suid_dumpable = 1 another uid has made it so */
   return 0;
 }
 

@@ -57,7 +57,8 @@
   X(45, file_label, "file-label")                  \
   X(46, listen_pid, "listen-pid")                  \
   X(47, outlive, "outlive")                        \
-  X(48, null_streams, "null-streams")
+  X(48, null_streams, "null-streams")              \
+  X(49, enter, "enter")
 
 enum ocipy_op_code {
 #define X(code, cname, name) OP_##cname = code,
@@ -84,5 +85,6 @@ enum ocipy_op_code {
 #define OCIPY_FD_PLAN 1
 #define OCIPY_FD_LISTEN 2
 #define OCIPY_FD_CONSOLE 3
+#define OCIPY_FD_JOIN 4 /* and on: the namespaces to join, as the op "enter" has their types */
 
 #endif

@@ -1,15 +1,10 @@
 /* What Python sees of the shim (read by cffi and, through shim.h, by the C compiler). */
 
 struct ocipy_spawn {
-  uint64_t flags;         /* CLONE_NEW*: the namespaces to make */
-  int join_fds[8];        /* namespaces to join, in order; user namespaces included */
-  uint64_t join_types[8]; /* their CLONE_NEW* */
-  int join_count;
-  int fork_again; /* a joined PID or time namespace takes only children: the process clones itself once more */
+  uint64_t flags;         /* CLONE_NEW*: the namespaces to be made with it */
   int wait_maps;  /* wait for GO, the id maps, before becoming root */
-  const char *time_offsets; /* for the new time namespace, as /proc/PID/timens_offsets takes them; NULL: none */
-  const char *oom_score; /* for /proc/self/oom_score_adj, before anything is joined; NULL: none */
-  int become_root; /* become uid 0 of the (new or joined) user namespace */
+  const char *oom_score; /* for /proc/self/oom_score_adj, or NULL: none */
+  int become_root; /* become uid 0 of the new user namespace */
   int cgroup_fd;  /* directory of the unified hierarchy to be cloned into; -1: none */
   const int *task_fds; /* tasks files of cgroup v1 hierarchies, open for writing, */
   const char *const *task_paths; /* and their names, for the error message */

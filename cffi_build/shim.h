@@ -4,9 +4,7 @@
 
 #include <stdint.h>
 
+#include "clone.h"
 #include "shim.cdef.h"
-
-/* spawn.c: clone3(2), as a fork; cgroup_fd -1: in the caller's cgroup.  -1 and errno on failure. */
-long ocipy_clone(uint64_t flags, int cgroup_fd);
 
 #endif

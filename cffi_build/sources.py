@@ -5,16 +5,18 @@ rebuild takes two seconds, a missed one an afternoon.
 """
 
 # The extension module ocipy._shim: what the parent, a Python process, calls.
-SHIM_SOURCES = ("spawn.c", "shim_bpf.c", "shim_idmap.c", "shim_misc.c", "shim_net.c")
+SHIM_SOURCES = ("clone.c", "spawn.c", "shim_bpf.c", "shim_idmap.c", "shim_misc.c", "shim_net.c")
 
 # ocipy-init: the static program that runs inside the container's namespaces.
 INIT_SOURCES = (
+    "clone.c",
     "copy_up.c",
     "filesystem.c",
     "init.c",
     "mount_api.c",
     "op_console.c",
     "op_dev.c",
+    "op_enter.c",
     "op_home.c",
     "op_hook.c",
     "op_label.c",

@@ -5,7 +5,7 @@ import posix
 
 from ocipy import files
 from ocipy.init_program import sealed_program
-from ocipy.plan.namespaces import CLONE_FLAGS
+from ocipy.plan.encode import clone_flags, enters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,24 +51,21 @@ def clone(op: "SetupOp", index: int, plan: bytes, request: Request) -> int:
         opened.append(files.in_memory("ocipy-plan", plan))
         spawn = ffi.new("struct ocipy_spawn *")
         spawn.sync_fd, spawn.runtime_fd, spawn.program_fd = request.sync, request.runtime, program
-        fds = ffi.new("int[]", [request.sync, opened[-1], request.listen, request.console])
-        spawn.fds, spawn.fd_count = fds, len(fds)
-        spawn.fd_base, spawn.stdio, spawn.index = request.base, request.stdio, index
-        spawn.flags = sum(CLONE_FLAGS[type_] for type_ in op.values["new"])
-        for number, (type_, path) in enumerate(op.values["join"].items()):
+        fds = [request.sync, opened[-1], request.listen, request.console]
+        for path in op.values["join"].values():
             opened.append(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC))
-            spawn.join_fds[number] = opened[-1]
-            spawn.join_types[number] = CLONE_FLAGS[type_]
-        spawn.join_count = len(op.values["join"])
+            fds.append(opened[-1])
         if request.verify:
             request.verify()
-        for name in ("fork_again", "wait_maps", "become_root"):
-            setattr(spawn, name, int(op.values[name]))
-        alive: list[Any] = []  # a cffi structure doesn't hold what it points to
-        for name in ("time_offsets", "oom_score"):
-            if op.values[name]:
-                alive.append(ffi.new("char[]", op.values[name].encode()))
-                setattr(spawn, name, alive[-1])
+        alive: list[Any] = [ffi.new("int[]", fds)]  # a cffi structure doesn't hold what it points to
+        spawn.fds, spawn.fd_count = alive[0], len(fds)
+        spawn.fd_base, spawn.stdio, spawn.index = request.base, request.stdio, index
+        if not enters(op):
+            spawn.flags = clone_flags(op.values["new"])
+            spawn.wait_maps, spawn.become_root = int(op.values["wait_maps"]), int(op.values["become_root"])
+        if op.values["oom_score"]:
+            alive.append(ffi.new("char[]", op.values["oom_score"].encode()))
+            spawn.oom_score = alive[-1]
         _open_cgroups(spawn, op, opened, alive)
         pid = lib.ocipy_spawn(spawn)
         if -pid in _NO_CLONE_INTO and spawn.cgroup_fd >= 0:

@@ -240,6 +240,7 @@ _SENTENCES: "dict[str, Callable[[Values], str]]" = {
     "rlimit": lambda v: f"set {v['name']} to {_limit(v['soft'])}, hard {_limit(v['hard'])}",
     "created": lambda v: "record the container as created",
     "barrier": lambda v: "wait for the runtime",
+    "enter": lambda v: "join the namespaces",
     "session": lambda v: "begin a new session",
     "cgroup-namespace": lambda v: "enter a new cgroup namespace",
     "loopback": lambda v: "bring the loopback interface up",

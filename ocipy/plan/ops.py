@@ -100,6 +100,7 @@ _INIT_KINDS = (
     (46, "listen-pid", ""),
     (47, "outlive", ""),
     (48, "null-streams", ""),
+    (49, "enter", "types:b new:n fork_again:n wait_maps:n become_root:n time_offsets:s"),
 )
 
 KINDS = {name: Kind(name, RUNTIME, 0, fields) for name, fields in _RUNTIME_KINDS}

@@ -3,7 +3,6 @@
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pyseccomp
@@ -12,8 +11,9 @@ import pytest
 from ocipy import execution
 from ocipy.exec_options import ExecOptions
 from ocipy.state import StateDir
-from tests.system.looking import set_capabilities, set_linux
-from tests.system.runtime import REPOSITORY, RUNTIME, until
+from tests.system.entering import entering
+from tests.system.looking import namespace_of, set_capabilities, set_linux
+from tests.system.runtime import RUNTIME, until
 from tests.system.seccomp_agent import Agent, deny
 
 pytestmark = pytest.mark.root
@@ -58,43 +58,39 @@ def test_a_working_directory_that_leads_out(ocipy, container, tmp_path):
     assert "the working directory is outside the root" in done.stderr
 
 
-# A copy of the runtime that has joined a container's PID namespace, held before its execve; what we can see of it.
-ENTER = """
-import os, socket, sys
-from ocipy._shim import ffi, lib
-from ocipy import cloning
-from ocipy.init_program import sealed_program
-ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-namespace, program = os.open(f"/proc/{sys.argv[1]}/ns/pid", os.O_RDONLY), sealed_program()
-spawn, fds = ffi.new("struct ocipy_spawn *"), ffi.new("int[]", [theirs.fileno()])
-spawn.join_fds[0], spawn.join_types[0], spawn.join_count = namespace, 0x20000000, 1
-spawn.sync_fd, spawn.runtime_fd, spawn.program_fd = theirs.fileno(), ours.fileno(), program
-spawn.fds, spawn.fd_count, spawn.fd_base, spawn.stdio = fds, 1, 3, cloning.CALLERS_OWN
-spawn.cgroup_fd, spawn.wait_maps, spawn.fork_again = -1, 1, 1
-between = lib.ocipy_spawn(spawn)
-pid = int.from_bytes(ours.recv(100)[1:5], "little")
-os.waitpid(between, 0)
-print(open(f"/proc/{pid}/status").read().partition("NSpid:")[2].split()[1])
-for name in ("cwd", "root", "exe"):
-    try:
-        print(os.readlink(f"/proc/{pid}/{name}"))
-    except PermissionError:
-        print("no")
-ours.close()
-theirs.close()
-os.waitpid(pid, 0)
-"""
+@pytest.fixture
+def joined(ocipy, bundle):
+    """(init's pid, pid): a process that is in a container's namespaces, and has done nothing yet."""
+    init = ocipy.pid(ocipy.start(bundle("sleep", "1000")))
+    with entering(init, "mount", "pid", "ipc", "uts", "network") as (pid, _):
+        assert namespace_of(init, "pid") == namespace_of(pid, "pid")
+        yield init, pid
+
+
+def test_who_may_trace_it_gets_nothing_of_the_host(joined):
+    """The kernel lets root of the container with CAP_SYS_PTRACE, where there is no user namespace.
+
+    So the runtime's program, its memory and its descriptors (of the host's /proc, of namespaces, of cgroups) are left
+    behind by the time that it is seen (CVE-2019-5736, CVE-2024-21626).
+    """
+    init, pid = joined
+    for name in ("root", "cwd"):
+        assert os.stat(f"/proc/{pid}/{name}") == os.stat(f"/proc/{init}/root")
+    assert os.readlink(f"/proc/{pid}/exe") == "/memfd:ocipy-init (deleted)"
+    files = {line.split(maxsplit=5)[5] for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if "/" in line}
+    assert {name.partition("-")[0] for name in files} == {"/memfd:ocipy"}
+    descriptors = {fd.name: os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir() if int(fd.name) > 2}
+    assert [name.partition(":")[0] for name in descriptors.values()] == ["socket"]
 
 
 @pytest.mark.tool("setpriv")
-def test_a_copy_of_the_runtime_cannot_be_looked_into(ocipy, container):
+def test_who_may_not_trace_it_cannot_look_into_it(joined):
     """Not even by its equal: root with all its capabilities, that of tracing whatever it likes not among them."""
-    drop = ["setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace"]
-    command = [*drop, sys.executable, "-c", ENTER, str(ocipy.pid(container))]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
-    inside, *seen = done.stdout.split()
-    assert int(inside) > 1
-    assert seen == ["no"] * 3
+    _, pid = joined
+    script = f"readlink /proc/{pid}/cwd || readlink /proc/{pid}/root || readlink /proc/{pid}/exe"
+    drop = ["setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace", "sh", "-c", script]
+    assert subprocess.run(drop, check=False, capture_output=True).returncode
+    assert os.readlink(f"/proc/{pid}/cwd")
 
 
 def test_a_directory_of_the_container_s_that_is_named_like_a_device(ocipy, bundle):

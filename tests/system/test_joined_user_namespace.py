@@ -1,19 +1,15 @@
 """Who has all rights in a user namespace that a new container joins, as one of a pod, gets none over its making."""
 
 import os
-import socket
 import subprocess
 
 import pytest
-from ocipy._shim import ffi, lib
 
-from ocipy.init_program import sealed_program
+from tests.system.entering import entering
 from tests.system.looking import in_user_namespace, namespace_of, set_linux, set_namespaces, together
-from tests.system.runtime import until, wait_ended
+from tests.system.runtime import wait_ended
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("nsenter")]
-
-CLONE_NEWUSER = 0x10000000
 
 
 @pytest.fixture
@@ -41,25 +37,13 @@ def test_a_created_init(ocipy, bundle, first):
 
 @pytest.fixture
 def joined(first):
-    """A process on its way to ocipy-init, held between the namespace that it has joined and execve: (pid, socket)."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    namespace, program = os.open(f"/proc/{first}/ns/user", os.O_RDONLY), sealed_program()
-    spawn, fds = ffi.new("struct ocipy_spawn *"), ffi.new("int[]", [theirs.fileno()])
-    spawn.join_fds[0], spawn.join_types[0], spawn.join_count = namespace, CLONE_NEWUSER, 1
-    spawn.sync_fd, spawn.runtime_fd, spawn.program_fd = theirs.fileno(), ours.fileno(), program
-    spawn.fds, spawn.fd_count, spawn.fd_base = fds, 1, 3
-    spawn.cgroup_fd, spawn.wait_maps = -1, 1
-    pid = lib.ocipy_spawn(spawn)
-    for fd in (namespace, program, theirs.detach()):
-        os.close(fd)
-    until(lambda: namespace_of(pid, "user") == namespace_of(first, "user"))
-    with ours:
+    """A process that has joined the namespace, and done nothing yet: (pid, socket)."""
+    with entering(first, "user") as (pid, ours):
+        assert namespace_of(pid, "user") == namespace_of(first, "user")
         yield pid, ours
-    wait_ended(pid)
 
 
-def test_a_copy_of_the_runtime(first, joined):
-    """Before execve it has the runtime's memory and files."""
+def test_a_process_that_has_just_joined(first, joined):
     pid, _ = joined
     for name in ("root", "exe", "cwd"):
         assert os.readlink(f"/proc/{pid}/{name}")

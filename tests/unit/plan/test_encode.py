@@ -1,10 +1,11 @@
 """The encoded plan, read back the way cffi_build/read.c and init.c read it."""
 
+import struct
 from struct import calcsize, error, unpack_from
 
 import pytest
 
-from ocipy.plan.encode import FLAG_FAULT, MAGIC, VERSION, encode
+from ocipy.plan.encode import FLAG_FAULT, MAGIC, VERSION, encode, enters
 from ocipy.plan.ops import INIT, KINDS, Plan, SetupOp
 
 BY_CODE = {kind.code: kind for kind in KINDS.values() if kind.actor == INIT}
@@ -115,6 +116,40 @@ def test_a_barrier_before_a_step_right_after_the_spawn():
     limit = SetupOp("rlimit", "/process/rlimits/0", name="RLIMIT_NOFILE", resource=7, soft=1, hard=1)
     ops = [SetupOp("cgroup-create", ""), SetupOp("spawn", ""), limit, limit, SetupOp("session", "")]
     assert [op[:2] for op in decode(encode(Plan(ops, {}, False)))] == [("barrier", 2), ("session", 4)]
+
+
+def spawn(**values):
+    usual = {"new": [], "join": {}, "fork_again": False, "wait_maps": False, "become_root": False, "time_offsets": ""}
+    return SetupOp("spawn", "", **(usual | values))
+
+
+def test_namespaces_are_joined_by_init():
+    """The shim's copy of the runtime, with its files and its program, doesn't get near them."""
+    join = {"user": "/u", "pid": "/p"}
+    plan = Plan([spawn(join=join, new=["uts"], fork_again=True, become_root=True), SetupOp("session", "")], {}, False)
+    (name, index, _, _, values), session = decode(encode(plan))
+    assert (name, index, session[0]) == ("enter", 0, "session")
+    assert values == {
+        "types": struct.pack("<QQ", 0x10000000, 0x20000000),
+        "new": 0x04000000,
+        "fork_again": 1,
+        "wait_maps": 0,
+        "become_root": 1,
+        "time_offsets": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [
+        ({"new": ["user"], "wait_maps": True, "become_root": True}, "session"),
+        ({"join": {"network": "/n"}}, "enter"),
+        ({"new": ["time"], "fork_again": True, "time_offsets": "boottime 1 0\n"}, "enter"),
+    ],
+)
+def test_who_does_the_rest_of_a_spawn(values, first):
+    plan = Plan([spawn(**values), SetupOp("session", "")], {}, False)
+    assert (decode(encode(plan))[0][0], enters(plan.ops[0])) == (first, first == "enter")
 
 
 def test_a_fault_is_in_the_header_of_its_step_only(plan):
