@@ -14,9 +14,15 @@ from typing import NamedTuple
 
 from tests.system.runtime import cgroup_mounts, unified, until
 
-# A tmpfs keeps engines from making directories beside the hierarchies.
+# A tmpfs keeps engines from making directories beside the hierarchies.  What they write to /etc and /var/lib (keys,
+# locks, caches), whatever directories they are told to use, is thrown away.
 BOOT = """set -e
 mount -t tmpfs -o mode=755 tmpfs /run
+for each in etc var/lib; do
+    written=/run/written/$each
+    mkdir -p "$written/upper" "$written/work"
+    mount -t overlay -o "lowerdir=/$each,upperdir=$written/upper,workdir=$written/work" overlay "/$each"
+done
 while read -r _ _ _ _ point _ rest; do
     kind=${rest#*- } kind=${kind%% *} options=${rest##* }
     case $kind in cgroup | cgroup2) echo "$point $kind $options" ;; esac
