@@ -180,14 +180,14 @@ def test_waiting_after_closing(container):
 
 def test_many_threads(ocipy, container):
     """One service, one container; none sees another's streams or affinity."""
-    before, threads = sorted(os.listdir("/proc/self/fd")), 10
+    before, threads = sorted(os.listdir("/proc/self/fd")), 8
 
     def one(number):
-        return [output_of(container, "sh", "-c", f"echo {number}.{i}; exit {number}") for i in range(10)]
+        return [output_of(container, "sh", "-c", f"echo {number}.{i}; exit {number}") for i in range(5)]
 
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(one, range(threads)))
-    assert found == [[(f"{number}.{i}\n", number) for i in range(10)] for number in range(threads)]
+    assert found == [[(f"{number}.{i}\n", number) for i in range(5)] for number in range(threads)]
     assert sorted(os.listdir("/proc/self/fd")) == before
     assert children() == [container.pid]
 
