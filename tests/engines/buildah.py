@@ -17,7 +17,7 @@ class Buildah(Engine):
 
     name = "buildah"
     title = "buildah"
-    tools = ("buildah", "netavark", "iptables")
+    tools = ("buildah", "iptables")  # and netavark, which is in no PATH
 
     def boot(self) -> None:
         (self.place / "tmp").mkdir(mode=0o777)
