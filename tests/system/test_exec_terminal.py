@@ -181,7 +181,7 @@ def test_a_console_socket(ocipy, container, tmp_path):
     os.write(master, b"typed\n")
     while b"got typed" not in output:
         output += os.read(master, 100)
-    assert not termios.tcgetattr(master)[1] & termios.ONLCR
+    assert termios.tcgetattr(master)[1] & termios.ONLCR, "its owner may not translate newlines"
     assert os.waitstatus_to_exitcode(os.waitpid(int(pid_file.read_text()), 0)[1]) == 5
     os.close(master)
 
