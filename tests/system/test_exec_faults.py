@@ -96,6 +96,11 @@ def an_agent():
     os.unlink(AGENT)
 
 
+def wait_for(fds, op):
+    """The agent, which is in this process, closes the listener of a process that has ended when it comes to it."""
+    until(lambda: open_fds() == fds, f"the same descriptors as before, after {op}")
+
+
 MET = set()
 
 
@@ -121,7 +126,7 @@ def test_a_fault_at_every_step(ocipy, bundle, plans, console, name):
         assert children() == [init]
         fds, cpus = fds or open_fds(), cpus or os.sched_getaffinity(0)
         assert os.sched_getaffinity(0) == cpus, op
-        until(lambda: open_fds() == fds, f"the same descriptors as before, after {op}")  # the agent is in this process
+        wait_for(fds, op)
         index += 1
     assert os.sched_getaffinity(init) == cpus
     assert ocipy.status(container) == "running"
