@@ -16,7 +16,7 @@ from ocipy.state import StateDir
 from tests.system.looking import in_user_namespace, set_namespaces, without_tty_group
 from tests.system.runtime import children, until
 from tests.system.seccomp_agent import Agent
-from tests.system.test_faults import open_fds
+from tests.system.test_faults import open_fds, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -96,11 +96,6 @@ def an_agent():
     os.unlink(AGENT)
 
 
-def wait_for(fds, op):
-    """The agent, which is in this process, closes the listener of a process that has ended when it comes to it."""
-    until(lambda: open_fds() == fds, f"the same descriptors as before, after {op}")
-
-
 MET = set()
 
 
@@ -126,7 +121,7 @@ def test_a_fault_at_every_step(ocipy, bundle, plans, console, name):
         assert children() == [init]
         fds, cpus = fds or open_fds(), cpus or os.sched_getaffinity(0)
         assert os.sched_getaffinity(0) == cpus, op
-        wait_for(fds, op)
+        wait_for(fds)
         index += 1
     assert os.sched_getaffinity(init) == cpus
     assert ocipy.status(container) == "running"
