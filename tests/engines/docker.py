@@ -18,8 +18,8 @@ class Docker(CommandLine):
     name = "docker"
     title = "dockerd"
     tools = ("dockerd", "docker", "containerd", "iptables")
-    # Parents of the containers' cgroups, by default, of BuildKit, and of one operation: runc leaves them.
-    own_cgroups = ("*docker", "*docker/buildkit", "*docker/below")
+    # Parents of the containers' cgroups, by default and of BuildKit: runc leaves them.
+    own_cgroups = ("*docker", "*docker/buildkit")
     settings: ClassVar[dict[str, object]] = {}  # for daemon.json
 
     def boot(self) -> None:

@@ -97,6 +97,15 @@ def docker_capabilities(docker: Docker) -> None:
 
 
 @operation("docker")
+def docker_sysctl(docker: Docker) -> None:
+    """run --sysctl: of the network and of IPC; one that isn't there is an error that names it"""
+    flags = ("--sysctl", "net.ipv4.ip_forward=0", "--sysctl", "kernel.msgmax=1234")
+    assert docker.inside("cd /proc/sys; cat net/ipv4/ip_forward kernel/msgmax", *flags) == "0\n1234\n"
+    refused = docker.run("--sysctl", "net.missing=1", command=("true",), status=127)
+    assert "/proc/sys/net/missing" in refused.err
+
+
+@operation("docker")
 def docker_networks_of_the_host(docker: Docker) -> None:
     """run --network host, none; --pid host, --uts host, --ipc host"""
     script = "for kind in net pid uts ipc; do readlink /proc/self/ns/$kind; done"
