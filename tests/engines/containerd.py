@@ -55,19 +55,21 @@ class Containerd(Engine):
         self.socket = self.place / "socket"
         (self.place / "config.toml").write_text(CONFIG.format(place=self.place, image=IMAGE, runtime=self.runtime))
         # For what containerd takes from its PATH, whatever runtime it was told.
-        links = self.place / "bin"
-        links.mkdir()
-        (links / "runc").symlink_to(self.runtime.path)
-        self.log = self.place / "log"
-        with self.log.open("wb") as log:
-            self.daemon = self.machine.start(
-                "containerd", "--config", self.place / "config.toml", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={"PATH": f"{links}:{SYSTEM_PATH}"},
-            )  # fmt: skip
-        until(lambda: self.ctr("version", status=None).status == 0, "containerd")
+        (self.place / "bin").mkdir()
+        (self.place / "bin/runc").symlink_to(self.runtime.path)
+        self.launch()
         archive = self.place / "image.tar"
         write_archive(self.image.tar, archive)
         self.ctr("images", "import", archive)
+
+    def launch(self) -> None:
+        """Start the daemon."""
+        with (self.place / "log").open("ab") as log:
+            self.daemon = self.machine.start(
+                "containerd", "--config", self.place / "config.toml", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={"PATH": f"{self.place}/bin:{SYSTEM_PATH}"},
+            )  # fmt: skip
+        until(lambda: self.ctr("version", status=None).status == 0, "containerd")
 
     def ctr(self, *words: object, status: int | None = 0, **options: Any) -> Any:
         """``ctr WORDS``, which has to end with that status (None: any)."""
@@ -80,6 +82,11 @@ class Containerd(Engine):
     def ctr_command(self, *words: object) -> tuple[object, ...]:
         return ("ctr", "--address", self.socket, "--namespace", self.namespace, *words)
 
+    def task(self, name: str) -> tuple[int, str]:
+        """Its pid, as the machine sees it, and its status."""
+        rows = [line.split() for line in self.ctr("task", "ls").out.splitlines()]
+        return {row[0]: (int(row[1]), row[2]) for row in rows[1:]}[name]
+
     def setting(self, name: str, *files: str) -> list[str]:
         """The words in the first of these files that a cgroup of the container has."""
         for file in files:
@@ -91,11 +98,15 @@ class Containerd(Engine):
     def version(self) -> str:
         return str(self.ctr("version").out.split("Version:")[1].split()[0])
 
-    def stop(self) -> None:
+    def halt(self) -> None:
+        """End the daemon; containers go on."""
         for pid, command in self.machine.processes().items():
             if command.startswith("containerd "):
                 self.machine.run("kill", pid)
         self.daemon.wait(10)
+
+    def stop(self) -> None:
+        self.halt()
 
 
 def write_archive(layer: Path, archive: Path) -> None:

@@ -91,6 +91,13 @@ class CRI(Containerd):
             return str(error.details())
         raise AssertionError(f"{method} went well: {request}")
 
+    def answers(self) -> bool:
+        """Whether the service is there."""
+        try:
+            return bool(self("Version").runtime_name)
+        except self.error:
+            return False
+
     def sweep(self) -> None:
         for each in self("ListPodSandbox").items:
             self("StopPodSandbox", pod_sandbox_id=each.id)

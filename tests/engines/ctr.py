@@ -105,11 +105,6 @@ class Ctr(Containerd):
     def exec_words(self, name: str, *flags: object, command: tuple[object, ...]) -> tuple[object, ...]:
         return ("task", "exec", "--exec-id", self.new_id(), *flags, name, *command)
 
-    def task(self, name: str) -> tuple[int, str]:
-        """Its pid, as the machine sees it, and its status."""
-        rows = [line.split() for line in self.ctr("task", "ls").out.splitlines()]
-        return {row[0]: (int(row[1]), row[2]) for row in rows[1:]}[name]
-
     def sweep(self) -> None:
         for name in self.ctr("containers", "ls", "--quiet").out.split():
             self.ctr("task", "rm", "--force", name, status=None)

@@ -65,6 +65,24 @@ def cri_stop(engine: CRI) -> None:
 
 
 @operation("cri")
+def cri_restarted(engine: CRI) -> None:
+    """containerd ended and started again: what ran goes on, what ended meanwhile is known."""
+    with engine.pod() as pod:
+        lasting = pod.start()
+        ending = pod.start("sh", "-c", "until [ -e /tmp/go ]; do sleep 0.01; done; exit 7")
+        pid, _ = engine.task(ending.id)
+        engine.halt()
+        engine.machine.run("touch", f"/proc/{pid}/root/tmp/go")
+        until(lambda: pid not in engine.machine.processes())
+        engine.launch()
+        until(engine.answers, "the CRI")
+        assert ending.ended().exit_code == 7
+        assert lasting.status().state == RUNNING
+        assert lasting.exec("echo", "on") == "on\n"
+        lasting("StopContainer", timeout=0)
+
+
+@operation("cri")
 def cri_remove_running(engine: CRI) -> None:
     """RemoveContainer, StopPodSandbox: of containers that run."""
     with engine.pod() as pod:
