@@ -32,7 +32,7 @@ class CRI(Containerd):
     name = "cri"
     title = "containerd, CRI"
     tools = (*Containerd.tools, "busybox", "iptables")
-    own_cgroups = ("k8s.io", "machine/k8s.io", "kubepods", "machine/kubepods")
+    own_cgroups = ("k8s.io", "kubepods")
     namespace = "k8s.io"
 
     def boot(self) -> None:

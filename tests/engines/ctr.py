@@ -17,7 +17,7 @@ IGNORE_THE_BINARY = {"--uidmap", "--no-pivot"}  # with these, containerd takes t
 class Ctr(Containerd):
     name = "ctr"
     title = "containerd, ctr"
-    own_cgroups = ("default", "machine/default")
+    own_cgroups = ("default",)
     namespace = "default"
 
     def boot(self) -> None:

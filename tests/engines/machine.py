@@ -67,7 +67,7 @@ class Machine:
         self._count = 0
         self._lock = threading.Lock()
         self.cgroups = [_make_cgroup(mount, name) for mount in cgroup_mounts()]
-        self._join = [path / LEAF if (path / LEAF).exists() else path for path in self.cgroups]
+        self._join = list(self.cgroups)  # as the roots of its cgroup namespace
         self._boot = subprocess.Popen(
             [*self._joining(), "unshare", *NAMESPACES, "--fork", "--kill-child", "--mount-proc",
              "--propagation", "private", "--", "bash", "-c", BOOT, "boot", prepare],
@@ -78,7 +78,16 @@ class Machine:
             self.close()
             raise AssertionError("the machine did not come up")
         self.pid = int(Path(f"/proc/{self._boot.pid}/task/{self._boot.pid}/children").read_text())
+        if unified():
+            self._hand_down(self.cgroups[0])
         self._mounts = self.mounts()
+
+    def _hand_down(self, top: Path) -> None:
+        """Give all controllers to the cgroups below the machine's own, which has to be empty of processes for that."""
+        for pid in (self._boot.pid, self.pid):
+            (top / LEAF / "cgroup.procs").write_text(str(pid))
+        (top / "cgroup.subtree_control").write_text(_all_controllers(top))
+        self._join = [top / LEAF]
 
     def _joining(self) -> list[str]:
         moves = "".join(f"echo $$ >{path}/cgroup.procs; " for path in self._join)
@@ -157,14 +166,16 @@ def _make_cgroup(mount: Path, name: str) -> Path:
     path = mount / name
     path.mkdir()
     if unified():
-        words = " ".join(f"+{each}" for each in (mount / "cgroup.controllers").read_text().split())
-        (mount / "cgroup.subtree_control").write_text(words)
+        (mount / "cgroup.subtree_control").write_text(_all_controllers(mount))
         (path / LEAF).mkdir()
-        (path / "cgroup.subtree_control").write_text(words)
     for file in ("cpuset.cpus", "cpuset.mems"):
         if not unified() and (mount / file).exists():
             (path / file).write_text((mount / file).read_text())
     return path
+
+
+def _all_controllers(path: Path) -> str:
+    return " ".join(f"+{each}" for each in (path / "cgroup.controllers").read_text().split())
 
 
 def _processes_below(top: Path) -> str:
