@@ -196,6 +196,8 @@ class Runner:
                     result = try_operation(engine, each)
                     self._told(Cell(kind.name, runtime.name, each.name), result, time.monotonic() - begin)
                     self._futures[Cell(kind.name, runtime.name, each.name)].set_result(result)
+                if operations[-1].name != LEFTOVERS:
+                    engine.stop()
             finally:
                 machine.close()
         except Exception as error:

@@ -60,6 +60,7 @@ def ctr_cpus(engine: Ctr) -> None:
     """--cpus, --cpu-shares: in force."""
     with engine.container("--cpus", "0.5", "--cpu-shares", "512") as name:
         assert engine.setting(name, "cpu.cfs_quota_us", "cpu.max")[0] == "50000"
+        # As shares, or the weight for them by runc's formula of before version 1.3.2, or the one since.
         assert engine.setting(name, "cpu.shares", "cpu.weight")[0] in ("512", "20", "59")
 
 
