@@ -125,7 +125,8 @@ int op_enter(struct init *init, struct reader *in) {
     flags &= ~first;
   }
   if (again && fork_again(init, flags) < 0) return -1;
-  if (maps && wait_go(init->sync_fd) < 0) _exit(1); /* the runtime gave up */
+  /* A second clone waits until the runtime knows of it: the go-between may have been killed before it could tell. */
+  if ((again || maps) && wait_go(init->sync_fd) < 0) _exit(1); /* the runtime gave up */
   if (root && become_root(init) < 0) return -1;
   open_proc(init);
   return 0;

@@ -45,6 +45,8 @@ int op_user(struct init *init, struct reader *in) {
   uid_t uid = (uid_t)read_number(in);
   gid_t gid = (gid_t)read_number(in);
   struct bytes groups = read_bytes(in);
+  int deathsig = 0;
+  prctl(PR_GET_PDEATHSIG, &deathsig, 0, 0, 0);
   /* The capabilities to keep are chosen by the next op; without this, leaving uid 0 clears them all. */
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return failed(init, "prctl", "PR_SET_KEEPCAPS");
   /* EPERM: the user namespace denies setgroups for good (user_namespaces(7)); nothing is lost if none are asked. */
@@ -53,7 +55,9 @@ int op_user(struct init *init, struct reader *in) {
   if (setresgid(gid, gid, gid) < 0) return failed(init, "setresgid", "");
   if (setresuid(uid, uid, uid) < 0) return failed(init, "setresuid", "");
   if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) return failed(init, "prctl", "PR_SET_KEEPCAPS");
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* with fs.suid_dumpable = 1 another uid has made it so */
+  /* Another uid has undone both; it has made the process dumpable with fs.suid_dumpable = 1 (prctl(2)). */
+  prctl(PR_SET_PDEATHSIG, deathsig, 0, 0, 0);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return 0;
 }
 

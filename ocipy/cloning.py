@@ -24,10 +24,11 @@ class Request:
 
     ``sync`` is its end of the socket (closed by ``clone``), ``runtime`` ours; ``listen`` and ``console`` as ``Spawn``
     has them, ``base`` the number of the first descriptor of ocipy-init's own, ``stdio`` what becomes its standard
-    streams (-1: the caller's own).  ``verify`` is called once the namespaces to join are open.
+    streams (-1: the caller's own).  ``verify`` is called once the namespaces to join are open.  ``signals`` is a
+    signalfd of signals that end the wait for the process (-1: none).
     """
 
-    __slots__ = ("base", "console", "listen", "runtime", "stdio", "sync", "verify")
+    __slots__ = ("base", "console", "listen", "runtime", "signals", "stdio", "sync", "verify")
 
     def __init__(
         self, listen: int, console: int, base: int, stdio: "tuple[int, int, int]", verify: "Callable[[], None] | None"
@@ -38,6 +39,7 @@ class Request:
         self.base = base
         self.stdio = stdio
         self.verify = verify
+        self.signals = -1
 
 
 def clone(op: "SetupOp", index: int, plan: bytes, request: Request) -> int:

@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 _STOPPED = "cannot exec in a stopped container"
 
 
-def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] | None" = None) -> "tuple[int, bool]":
+def execute(
+    directory: StateDir, options: ExecOptions, fault: "tuple[int, int] | None" = None, signals: int = -1
+) -> "tuple[int, bool]":
     """Start the process; once the program's execve has succeeded, its pid, and whether it has a terminal.
 
     Raises NotFoundError, StateError (stopped, paused), ConfigError and UsageError for the process, StepError; nothing
-    is left of the process then.  ``fault`` is for tests (see ``Spawn.run``).
+    is left of the process then.  ``fault`` is for tests (see ``Spawn.run``).  ``signals`` is a
+    signalfd of all signals (-1: none is blocked): InterruptedWait for one that is to end this process, while the
+    program doesn't come to run.
     """
     handover.fill_stdio()
     passed = handover.check_passed(options.listen_fds, options.preserve_fds)
@@ -55,6 +59,7 @@ def execute(directory: StateDir, options: ExecOptions, fault: "tuple[int, int] |
             opened = console = handover.connect(options.console_socket, "console")
         report.open()
         request = Request(-1, console, handover.FIRST_FD + passed, options.stdio, lambda: _verify(found))
+        request.signals = signals
         state = hook_document(found, "running")
         try:
             pid = _run(Spawn(plan, directory.root, state, request), found, fault)

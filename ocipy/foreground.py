@@ -81,7 +81,7 @@ def exec_in_foreground(container: Container, options: "ExecOptions") -> int:
     terminal = None
     with Console() as console:
         options.console = console
-        pid, has_terminal = execute(container.directory(), options)
+        pid, has_terminal = execute(container.directory(), options, signals=signals)
         try:
             if has_terminal:
                 from ocipy.terminal import Terminal

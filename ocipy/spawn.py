@@ -51,7 +51,8 @@ class Spawn:
         self._sync = -1
         self._at_barrier = False
         self._barriers = barriers(plan)
-        self._early = b""
+        self._between = -1  # a pidfd of the go-between
+        self._adopted = False
 
     def run(self, fault: "tuple[int, int] | None" = None) -> int:
         """Do all steps up to "created", or of an exec up to the program's execve; the value is the process's pid.
@@ -104,30 +105,28 @@ class Spawn:
         self.spawned = True
         if op.values["fork_again"]:
             self._adopt(self.pid)
+            if not op.values["wait_maps"]:
+                self._send_go()
 
     def _adopt(self, go_between: int) -> None:
-        """The go-between of a second clone ends once it has told the pid of the process it left us."""
-        self.pid = 0
-        try:
-            self.pid = self._receive_until(b"P")
-        except StepError:
-            # The process may have failed before the go-between told of it: it is ours to reap all the same.
-            while packet := self._receive():
-                if packet[:1] == b"P":
-                    (self.pid,) = unpack_from("<I", packet, 1)
-            raise
-        finally:
-            posix.waitpid(go_between, 0)
+        """The go-between of a second clone ends once it has told the pid of the process it left us, which waits."""
+        from ocipy.init_process import open_pidfd
+
+        self._between = open_pidfd(go_between)
+        self.pid = self._receive_until(b"P")  # until then it is the go-between that is to be killed, or is gone
+        self._adopted = True
+        from ocipy import patience
+
+        patience.wait(self._between, -1, self._request.signals)
+        posix.waitpid(go_between, 0)
 
     def _receive_until(self, wanted: bytes) -> int:
         """Take messages until one of the wanted type; its number.  Raises StepError when init failed or is gone."""
-        packet, self._early = self._early, b""
-        while packet := packet or self._receive():
+        while packet := self._receive():
             if packet[:1] == wanted:
                 (number,) = unpack_from("<I", packet, 1)
                 return int(number)
             self._take(packet)
-            packet = b""
         raise self._gone()
 
     def _take(self, packet: bytes) -> None:
@@ -153,10 +152,15 @@ class Spawn:
             from ocipy import mapped_trees
 
             mapped_trees.answer(self._sync, self.plan.ops[number], number, self.pid)
-        else:
-            self._early = packet  # init may be that far before the go-between tells of its pid
 
     def _receive(self) -> bytes:
+        if self._between >= 0 or self._request.signals >= 0:
+            from ocipy import patience
+
+            # The process that a go-between left would keep the socket open, and wait, though nobody has told of it.
+            end = -1 if self._adopted else self._between
+            if not patience.wait(self._sync, end, self._request.signals):
+                return b""
         try:
             return posix.read(self._sync, _PACKET)
         except ConnectionResetError:
@@ -187,10 +191,8 @@ class Spawn:
 
     def _wait_released(self) -> None:
         """Init closes its end once it no longer dies with us (until then, we must not end), or is the program."""
-        packet, self._early = self._early, b""
-        while packet := packet or self._receive():
+        while packet := self._receive():
             self._take(packet)
-            packet = b""
 
     def _close(self) -> None:
         for fd in self.trees:
@@ -199,9 +201,10 @@ class Spawn:
             move.close()
         if self.affinity:
             posix.sched_setaffinity(0, self.affinity)
-        if self._sync >= 0:
-            posix.close(self._sync)
-            self._sync = -1
+        for fd in (self._sync, self._between):
+            if fd >= 0:
+                posix.close(fd)
+        self._sync = self._between = -1
 
     def _take_back(self) -> None:
         """What the end of the process wouldn't: the last first."""
@@ -213,8 +216,9 @@ class Spawn:
 
     def _kill(self) -> None:
         if self.pid > 0:
-            posix.kill(self.pid, 9)  # our own child, not reaped yet: the pid can't be another's
-            posix.waitpid(self.pid, 0)
+            from ocipy import patience
+
+            patience.end(self.pid)  # our own child, not reaped yet: the pid can't be another's
             self.pid = 0
 
 

@@ -1,7 +1,7 @@
 """``ocipy exec``."""
 
 from ocipy.container import Container
-from ocipy.errors import OcipyError, ProgramError, UsageError, describe_errno
+from ocipy.errors import OcipyError, UsageError, describe_errno
 from ocipy.exec_options import ExecOptions
 from ocipy.handover import listen_fds
 from ocipy.options import Option, Parsed, expect
@@ -41,7 +41,7 @@ def run(parsed: Parsed, settings: "Settings") -> int:
     try:
         return _run(parsed, settings)
     except OcipyError as problem:
-        problem.exit_status = problem.shell_status if isinstance(problem, ProgramError) else FAULT
+        problem.exit_status = getattr(problem, "shell_status", FAULT)
         raise
     except OSError as problem:
         subject = f"{problem.filename}: " if problem.filename else ""

@@ -219,6 +219,22 @@ def test_a_paused_container_waits(ocipy, container, tmp_path):
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("options", [[], ["--detach"]], ids=["foreground", "detached"])
+def test_a_signal_ends_the_wait_for_a_paused_container(ocipy, container, options, tmp_path):
+    ocipy("pause", container, status=0)
+    command = [RUNTIME, "--root", str(ocipy.root), "exec", *options, "--ignore-paused", container, "touch", "/tmp/ran"]
+    with (tmp_path / "stderr").open("wb") as stderr, subprocess.Popen(command, stderr=stderr) as process:
+        until(lambda: is_in_cgroup(ocipy, container, 2))
+        process.send_signal(signal.SIGINT)
+    assert process.returncode in (130, -signal.SIGINT)
+    if not options:
+        message = (tmp_path / "stderr").read_text().splitlines()[-1]
+        assert message == "ocipy: exec: signal 2 came before the program ran"
+    ocipy("resume", container, status=0)
+    until(lambda: is_in_cgroup(ocipy, container, 1))
+    ocipy("exec", container, "test", "-e", "/tmp/ran", status=1)
+
+
 def is_in_cgroup(ocipy, container, count):
     return len(json.loads(ocipy("ps", "-f", "json", container, status=0).stdout)) == count
 

@@ -26,7 +26,7 @@ FLOORS = (
      "ocipy.cgroups.freezer", "ocipy.cgroups.signalling", "ocipy.cgroups.transaction",
      "ocipy.cgroups.manager", "ocipy.seccomp.", "ocipy.state", "ocipy.hooks", "ocipy.failures",
      "ocipy.console", "ocipy.raw_mode", "ocipy.terminal", "ocipy.handover", "ocipy.notify", "ocipy.root_directory",
-     "ocipy.init_process", "ocipy.mapped_trees", "ocipy.netlink", "ocipy.net_devices",
+     "ocipy.init_process", "ocipy.patience", "ocipy.mapped_trees", "ocipy.netlink", "ocipy.net_devices",
      "ocipy.cloning", "ocipy.exec_process", "ocipy.process", "ocipy.cgroups.below", "ocipy.state_document",
      "ocipy.init_program", "ocipy.id_map_helpers", "ocipy.runtime_steps", "ocipy.spawn", "ocipy.cgroups.stats",
      "ocipy.cgroups.stats_rdt", "ocipy.cgroups.oom"),

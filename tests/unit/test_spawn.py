@@ -8,6 +8,7 @@ import pytest
 
 from ocipy import cloning
 from ocipy.cloning import CALLERS_OWN, Request
+from ocipy.errors import StepError
 from ocipy.plan.ops import Plan, SetupOp
 from ocipy.spawn import Spawn
 
@@ -27,21 +28,34 @@ def pair():
         yield spawn, theirs
 
 
-def test_barrier_before_pid(pair):
-    # The container's process may be faster than the go-between that has to tell of it.
+@pytest.fixture
+def go_between():
+    """A process that ends at once, with status 3."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(3)
+    return pid
+
+
+def test_a_go_between_and_what_it_leaves(pair, go_between):
     spawn, init = pair
-    init.send(packet(b"B", 7))
     init.send(packet(b"P", 1234))
-    init.shutdown(socket.SHUT_WR)  # a barrier that was lost shows as the end, not as a wait for ever
-    assert spawn._receive_until(b"P") == 1234
-    assert spawn._receive_until(b"B") == 7
+    init.send(packet(b"B", 7))
+    spawn._adopt(go_between)
+    assert (spawn.pid, spawn._receive_until(b"B")) == (1234, 7)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(go_between, 0)
+    os.close(spawn._between)
 
 
-def test_barrier_once(pair):
-    spawn, init = pair
-    for kind, number in ((b"B", 7), (b"P", 1234), (b"B", 9)):
-        init.send(packet(kind, number))
-    assert [spawn._receive_until(kind) for kind in (b"P", b"B", b"B")] == [1234, 7, 9]
+def test_a_go_between_that_ends_before_it_tells(pair, go_between):
+    """A container may have the right to kill it, by its cgroup; who it left behind keeps the socket open."""
+    spawn, _ = pair
+    spawn.pid = go_between
+    with pytest.raises(StepError, match="the process exited with status 3 during setup"):
+        spawn._adopt(go_between)
+    assert spawn.pid == 0
+    os.close(spawn._between)
 
 
 def test_any_number_of_hierarchies(tmp_path):
