@@ -167,6 +167,8 @@ class Runner:
         self._directory.chmod(0o755)
         self._image = Image(self._directory)
         self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._ending = False
+        self._troubles: list[str] = []
         for (engine, runtime), operations in lines.items():
             self._pool.submit(self._run_all, ENGINES[engine], runtimes()[runtime], operations)
 
@@ -178,8 +180,11 @@ class Runner:
         return self._futures[cell].result()
 
     def close(self) -> None:
+        """End what still runs, after its current operation.  Raises AssertionError if a machine did not come down."""
+        self._ending = True
         self._pool.shutdown(cancel_futures=True)
         shutil.rmtree(self._directory)
+        assert not self._troubles, "; ".join(self._troubles)
 
     def _run_all(self, kind: type[Engine], runtime: Runtime, operations: list[Operation]) -> None:
         try:
@@ -192,6 +197,8 @@ class Runner:
                 engine.boot()
                 self.versions[kind.name] = engine.version()
                 for each in operations:
+                    if self._ending:
+                        break
                     begin = time.monotonic()
                     result = try_operation(engine, each)
                     self._told(Cell(kind.name, runtime.name, each.name), result, time.monotonic() - begin)
@@ -201,6 +208,7 @@ class Runner:
             finally:
                 machine.close()
         except Exception as error:
+            self._troubles.append(f"{kind.name}, {runtime.name}: {_reason(error)}")
             for each in operations:
                 cell = Cell(kind.name, runtime.name, each.name)
                 if not self._futures[cell].done():

@@ -118,7 +118,7 @@ def device_rules(engine: CommandLine) -> None:
 @operation(*PODMAN)
 def volume_chown(engine: CommandLine) -> None:
     """run -v …:U, …:O: a volume given to the container's user; one whose changes are thrown away."""
-    path = directory(engine, "given")
+    path = directory(engine, "chowned")
     assert engine.inside("stat -c %u /v/file", "-u", "1000", "-v", f"{path}:/v:U") == "1000\n"
     path = directory(engine, "overlaid")
     assert engine.inside("echo x >/v/x; ls /v", "-v", f"{path}:/v:O") == "file\nx\n"

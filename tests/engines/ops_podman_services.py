@@ -79,7 +79,17 @@ def notify(engine: CommandLine) -> None:
     says = engine.place / "says"
     done = engine.machine.run("gcc", "-static", "-x", "c", "-o", says, "-", stdin=SAYS)
     assert done.status == 0, done.err
-    command = ["run", "-d", "--name=notifier", "--network=none", "--sdnotify=container", "-v", f"{says}:/says:ro", IMAGE, "/says"]
+    command = [
+        "run",
+        "-d",
+        "--name=notifier",
+        "--network=none",
+        "--sdnotify=container",
+        "-v",
+        f"{says}:/says:ro",
+        IMAGE,
+        "/says",
+    ]
     done = engine.machine.run(
         "python3", "-I", "-c", MANAGER, engine.place / "notify", *engine.command, *command, env=engine.environment
     )

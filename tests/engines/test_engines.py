@@ -24,6 +24,7 @@ def runner(request):
 
 
 @pytest.mark.root
+@pytest.mark.timeout(600)  # for a cell, with all that comes before it in the first
 @pytest.mark.parametrize(
     "cell",
     [
