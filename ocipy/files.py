@@ -62,3 +62,24 @@ def absolute(path: str) -> str:
     if not path.startswith("/"):
         path = f"{posix.getcwd()}/{path}"
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def empty(path: str) -> None:
+    """Remove whatever a container may have put into a directory: no link is followed, and any depth will do."""
+    flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    top = posix.open(path, flags)
+    try:
+        while names := posix.listdir(top):
+            for name in names:
+                try:
+                    posix.unlink(name, dir_fd=top)
+                except IsADirectoryError:
+                    below = posix.open(name, flags, dir_fd=top)
+                    try:
+                        for child in posix.listdir(below):
+                            posix.rename(child, posix.urandom(16).hex(), src_dir_fd=below, dst_dir_fd=top)
+                    finally:
+                        posix.close(below)
+                    posix.rmdir(name, dir_fd=top)
+    finally:
+        posix.close(top)

@@ -198,7 +198,8 @@ _MOST_OF_MKDIR = 0.1  # seconds
 def _remove_directory(path: str) -> None:
     for name in posix.listdir(path):
         if name == NOTIFY:
-            _remove_directory(f"{path}/{name}")
+            files.empty(f"{path}/{name}")
+            posix.rmdir(f"{path}/{name}")
         else:
             posix.unlink(f"{path}/{name}")
     posix.rmdir(path)

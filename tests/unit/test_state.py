@@ -186,6 +186,28 @@ def test_remove(made, root):
     made.remove()
 
 
+def test_remove_with_what_a_container_has_put_there(made, root, tmp_path):
+    """Root of a privileged one may write to the directory of its NOTIFY_SOCKET."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    notify = Path(made.path, "notify")
+    (notify / "a/b/c").mkdir(parents=True)
+    (notify / "a/b/file").touch()
+    for link in (notify / "notify", notify / "a/notify", notify / "a/b/link"):
+        link.symlink_to(kept)
+    place = os.open(notify, os.O_RDONLY)
+    for _ in range(2000):
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+    made.remove()
+    assert not Path(made.path).exists()
+    assert (kept / "file").exists()
+
+
 def test_remove_says_what_stands_in_the_way(made):
     os.mkdir(f"{made.path}/directory")
     with pytest.raises(SyscallError, match=r"^remove the state directory .*/box: EISDIR: "):
