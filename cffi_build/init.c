@@ -50,6 +50,7 @@ static int next_message(int fd, int flags) {
   char message;
   ssize_t got;
   while ((got = recv(fd, &message, 1, flags)) < 0 && errno == EINTR) continue;
+  if (got < 0 && !flags) got = read(fd, &message, 1); /* a filter in force by then may deny recv(2) */
   return got == 1 ? message : -1;
 }
 

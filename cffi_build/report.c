@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "init.h"
 
@@ -28,7 +29,10 @@ void report_text(struct init *init, char type, uint32_t error, const char *text)
   memcpy(packet + 5, &error, 4);
   memcpy(packet + 9, text, length);
   /* A runtime that is gone can't be told; init notices by the end of file at its next read and exits. */
-  while (send(init->report_fd, packet, 9 + length, MSG_NOSIGNAL) < 0 && errno == EINTR) continue;
+  ssize_t sent;
+  while ((sent = send(init->report_fd, packet, 9 + length, MSG_NOSIGNAL)) < 0 && errno == EINTR) continue;
+  /* A filter in force by then may deny it, and both sides would wait. */
+  if (sent < 0 && errno != EPIPE && errno != ECONNRESET && write(init->report_fd, packet, 9 + length) < 0) return;
 }
 
 void report(struct init *init, char type, uint32_t error) { report_text(init, type, error, init->detail); }

@@ -38,6 +38,13 @@ def without_ambient(config):
     config["process"]["capabilities"]["ambient"] = []
 
 
+@pytest.mark.parametrize("names", [("sendto", "sendmsg"), ("recvfrom", "recvmsg")])
+def test_calls_that_init_itself_uses_on_sockets(ocipy, bundle, names):
+    """Without no_new_privs the filter is in force while init still speaks with the runtime: neither waits for ever."""
+    container = ocipy.start(bundle("sleep", "1000", change=profile(deny(*names))), timeout=20)
+    assert ocipy("exec", container, "echo", "there", status=0, timeout=20).stdout == "there\n"
+
+
 def test_none(ocipy, bundle):
     assert status_field(inside(ocipy, bundle, "cat /proc/self/status"), "Seccomp") == "0"
 
