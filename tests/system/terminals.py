@@ -146,3 +146,11 @@ def ten_at_once(start):
         results = list(pool.map(converse, [start(script) for _ in range(TEN)], range(TEN)))
     numbers = b"".join(b"%d\n" % number for number in range(1, 2001))
     assert results == [(True, 5, b"%d %d\n" % (100 + number, 200 + number) + numbers) for number in range(TEN)]
+
+
+def are_put_back(sessions):
+    """Finish those that still run; each terminal has to be as it was."""
+    for each in sessions:
+        if each.slave >= 0:
+            each.finish()
+            assert each.is_put_back()

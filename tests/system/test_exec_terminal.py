@@ -10,7 +10,7 @@ import pytest
 
 from tests.system.looking import SHOW_MOUNTS, in_user_namespace, set_capabilities, together
 from tests.system.runtime import DEADLINE, until
-from tests.system.terminals import is_raw, plain, set_size, ten_at_once, with_terminal
+from tests.system.terminals import are_put_back, is_raw, plain, set_size, ten_at_once, with_terminal
 
 pytestmark = pytest.mark.root
 
@@ -33,10 +33,7 @@ def session(terminal, container):
         return sessions[-1]
 
     yield start
-    for each in sessions:
-        if each.slave >= 0:
-            each.finish()
-            assert each.is_put_back()
+    are_put_back(sessions)
 
 
 def test_what_the_program_sees(session):

@@ -11,7 +11,7 @@ import pytest
 from tests.system.hooking import hook, with_hooks
 from tests.system.looking import together
 from tests.system.runtime import DEADLINE, until
-from tests.system.terminals import is_raw, set_size, with_terminal
+from tests.system.terminals import are_put_back, is_raw, set_size, with_terminal
 
 pytestmark = pytest.mark.root
 
@@ -29,10 +29,7 @@ def session(terminal, ocipy, bundle):
         return sessions[-1]
 
     yield start
-    for each in sessions:
-        if each.slave >= 0:
-            each.finish()
-            assert each.is_put_back()
+    are_put_back(sessions)
 
 
 def test_raw_meanwhile(session):
