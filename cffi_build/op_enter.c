@@ -96,13 +96,26 @@ static int take_namespaces(struct init *init, struct bytes types, struct joining
   return 0;
 }
 
+/*
+ * The files of a process below /proc are root's unless it is dumpable (proc(5)), and this may be an ordinary user's.
+ * While it is, nobody else may be in its namespaces.
+ */
+static void set_dumpable(int dumpable) { prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0); }
+
 static int become_root(struct init *init) {
   const char *what;
   if (ocipy_become_root(&what) < 0) return failed(init, what, "");
   /* Another uid has undone both; it has made the process dumpable with fs.suid_dumpable = 1 (prctl(2)). */
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  set_dumpable(0);
   return 0;
+}
+
+static int open_time_offsets(void) {
+  set_dumpable(1);
+  int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+  set_dumpable(0);
+  return fd;
 }
 
 int op_enter(struct init *init, struct reader *in) {
@@ -114,7 +127,7 @@ int op_enter(struct init *init, struct reader *in) {
   if (in->bad) return fail(init, EBADMSG, "read the operation", "");
   if (take_namespaces(init, types, &joining) < 0) return -1;
   /* Opened while /proc is the host's: a mount namespace to join may have another. */
-  if (*offsets && (offsets_fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC)) < 0)
+  if (*offsets && (offsets_fd = open_time_offsets()) < 0)
     return failed(init, "open", "/proc/self/timens_offsets");
   close_proc(init);
   if (join(init, &joining) < 0) return -1;
@@ -124,9 +137,12 @@ int op_enter(struct init *init, struct reader *in) {
     if (make_time_namespace(init, first, offsets_fd, offsets) < 0) return -1;
     flags &= ~first;
   }
+  /* What has joined others' isn't in a user namespace whose maps an ordinary user has to write. */
+  set_dumpable(maps && !joining.count);
   if (again && fork_again(init, flags) < 0) return -1;
   /* A second clone waits until the runtime knows of it: the go-between may have been killed before it could tell. */
   if ((again || maps) && wait_go(init->sync_fd) < 0) _exit(1); /* the runtime gave up */
+  set_dumpable(0);
   if (root && become_root(init) < 0) return -1;
   open_proc(init);
   return 0;
