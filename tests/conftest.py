@@ -7,6 +7,7 @@ skip: a test that never runs proves nothing.  Only what ``MAY_LACK_IN_CI`` names
 import os
 import platform
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,10 @@ _excused = pytest.StashKey[bool]()
 
 
 def pytest_configure(config):
+    # Ignored in a shell's background; what a test runs would inherit that.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     for name, (_, meaning) in NEEDS.items():
         config.addinivalue_line("markers", f"{name}{'' if meaning.startswith('(') else ': '}{meaning}")
 

@@ -103,8 +103,9 @@ def ctr_attach(engine: Ctr) -> None:
 def ctr_log(engine: Ctr) -> None:
     """run --detach --log-uri: output goes to a file."""
     log = engine.place / "container.log"
-    with engine.container("--log-uri", f"file://{log}", command=("sh", "-c", "echo out; echo err >&2")) as name:
-        _stopped(engine, name)
+    with engine.container(
+        "--log-uri", f"file://{log}", command=("sh", "-c", "echo out; echo err >&2; exec sleep 1000")
+    ):
         until(lambda: sorted(log.read_text().splitlines()) == ["err", "out"])
 
 

@@ -103,7 +103,9 @@ def test_a_terminal_without_a_console_socket(ocipy, bundle):
     assert "--console-socket" in ocipy.refused(path)
     assert "--console-socket" in ocipy.refused(path, command="run -d")
     assert "/no/such" in ocipy.fails("create", "--console-socket", "/no/such", "-b", path, ocipy.new_id())
-    assert "process.terminal" in ocipy.fails("create", "--console-socket", "/no/such", "-b", bundle(), ocipy.new_id())
+    assert "(no terminal is asked for)" in ocipy.fails(
+        "create", "--console-socket", "/no/such", "-b", bundle(), ocipy.new_id()
+    )
 
 
 @pytest.mark.parametrize(

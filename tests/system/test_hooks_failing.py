@@ -110,7 +110,9 @@ def test_a_timeout_in_a_pid_namespace(ocipy, bundle, notes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_hook_leaves_behind_is_not_waited_for(ocipy, bundle, notes, kind):
     """A daemon that holds the pipe of the hook's output."""
-    script = f"sleep 1000 & echo $! > {notes}/pid; echo done"
+    # A program of its own might be looked for when the container's root is half made.
+    os.mkfifo(notes / "silent")
+    script = f"read line < {notes}/silent & echo $! > {notes}/pid; echo done"
     path = bundle_writing_to(bundle, notes, *FOREVER, **{kind: [hook(script)]})
     use_host_pids(path)
     container = ocipy.create(path)
