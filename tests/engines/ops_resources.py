@@ -2,6 +2,7 @@
 
 from tests.engines.commandline import ALL, CommandLine
 from tests.engines.matrix import operation
+from tests.system.runtime import until
 
 NO_CGROUPS = {"podman-rootless": "an ordinary user has no cgroups where cgroup v2 isn't delegated"}
 NO_RESOURCE = dict.fromkeys(ALL, "needs CAP_SYS_RESOURCE")
@@ -109,7 +110,9 @@ def cgroup_parent(engine: CommandLine) -> None:
     """run --cgroup-parent: a cgroup of the user's choice, made and removed."""
     with engine.container("--cgroup-parent", "/chosen") as name:
         assert "/chosen/" in engine.machine.run("cat", f"/proc/{engine.state(name)['Pid']}/cgroup").out
-    engine.machine.run("sh", "-c", "rmdir /sys/fs/cgroup/*/chosen/conmon /sys/fs/cgroup/*/chosen /sys/fs/cgroup/chosen")
+    places = "/sys/fs/cgroup/*/chosen /sys/fs/cgroup/chosen"
+    remove = f"rmdir /sys/fs/cgroup/*/chosen/conmon {places} 2>/dev/null; ls -d {places} 2>/dev/null"
+    until(lambda: not engine.machine.run("sh", "-c", remove).out)  # podman's monitor may take its time to leave
 
 
 @operation(*ALL, not_here=NO_CGROUPS)
